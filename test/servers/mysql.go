@@ -47,6 +47,7 @@ func (s *Server) mysqlArguments() []string {
 		"--init-file=" + at("init.sql"), "--bind-address=127.0.0.1", fmt.Sprint("--port=", s.Port), "--skip-name-resolve",
 		"--server-id=1", "--log-bin=bin", "--binlog-format=ROW", "--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2",
 		"--innodb-buffer-pool-size=96M", "--max-allowed-packet=1G", "--max-connections=200", "--default-time-zone=+00:00",
+		"--character-set-server=utf8mb4",
 	}
 	if s.Kind == KindMySQL {
 		args = append(args, "--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--mysqlx=OFF", "--secure-file-priv=",
