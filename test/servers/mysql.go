@@ -65,7 +65,7 @@ func (s *Server) Open(db string) (*sql.DB, error) {
 	}
 	c := mysql.NewConfig()
 	c.User, c.Passwd, c.Net, c.Addr, c.DBName = s.User, s.Password, "tcp", fmt.Sprintf("%s:%d", s.Host, s.Port), db
-	c.MultiStatements, c.Logger = true, silent{}
+	c.MultiStatements, c.InterpolateParams, c.Logger = true, true, silent{}
 	c.MaxAllowedPacket = 0 // ask the server
 	connector, err := mysql.NewConnector(c)
 	if err != nil {
