@@ -75,8 +75,8 @@ type Snapshot interface {
 	Read(ctx context.Context, m *Mapping, r Read) (Progress, error)
 	// ReadKeys yields those rows whose keys are in keys (rows of key columns), in any order.
 	ReadKeys(ctx context.Context, m *Mapping, keys *Batch, row func(Row) error, reject func(Reject) error) error
-	// Window says what the reads so far may have seen of this database's own log. Call it after the last read. A target that
-	// is written by Godwit only answers nil: use Applied.
+	// Window says what reads in this snapshot may see of this database's own log. A snapshot is one instant, so it may be
+	// asked before, between or after the reads. A target that is written by Godwit only answers nil: use Applied.
 	Window(ctx context.Context) (Window, error)
 	// Applied is the checkpoint of the named stream as this snapshot sees it: how far a target had followed at this very
 	// instant. A source answers an error of kind Unsupported.

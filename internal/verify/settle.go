@@ -1,0 +1,146 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/godwit-migrate/godwit"
+)
+
+const (
+	settleRounds = 50 // each takes some milliseconds; a key that moves in all of them is named as unsettled
+	stillAfter   = 2  // rounds, from which on the stream is held while the target's snapshot is taken
+	keysAtOnce   = 5000
+)
+
+// settle compares rows by key, until each key was seen standing still.
+func (r *tableRun) settle(ctx context.Context, moving map[string]bool) error {
+	for round := 0; len(moving) > 0 && round < settleRounds; round++ {
+		next := map[string]bool{}
+		for part := range parts(moving) {
+			left, err := r.round(ctx, part, round >= stillAfter)
+			if err != nil {
+				return err
+			}
+			for key := range left {
+				next[key] = true
+			}
+		}
+		moving = next
+	}
+	r.t.Unsettled += int64(len(moving))
+	return nil
+}
+
+// parts cuts a set into pieces that one reading can take.
+func parts(all map[string]bool) func(func(map[string]bool) bool) {
+	return func(yield func(map[string]bool) bool) {
+		part := map[string]bool{}
+		for key := range all {
+			part[key] = true
+			if len(part) == keysAtOnce {
+				if !yield(part) {
+					return
+				}
+				part = map[string]bool{}
+			}
+		}
+		if len(part) > 0 {
+			yield(part)
+		}
+	}
+}
+
+// round compares these keys once and returns those that moved meanwhile.
+func (r *tableRun) round(ctx context.Context, keys map[string]bool, still bool) (left map[string]bool, err error) {
+	p, err := r.v.open(ctx, r.m, still)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if e := p.close(); err == nil {
+			err = e
+		}
+	}()
+	left = map[string]bool{}
+	batch := new(godwit.Batch)
+	for key := range keys {
+		if p.moving[key] {
+			left[key] = true
+		} else {
+			batch.Add(godwit.Row(key))
+		}
+	}
+	if batch.Len() == 0 {
+		return left, nil
+	}
+	var found [2]map[string]sum
+	err = p.both(ctx, func(ctx context.Context, side int, s godwit.Snapshot) error {
+		h, rows := newHasher(r.m, r.seeds), map[string]sum{}
+		found[side] = rows
+		var reject func(godwit.Reject) error
+		if side == 0 {
+			reject = func(j godwit.Reject) error {
+				r.reject(j)
+				return nil
+			}
+		}
+		return s.ReadKeys(ctx, r.m, batch, func(row godwit.Row) error {
+			key, sum := h.of(row)
+			rows[string(key)] = sum
+			return nil
+		}, reject)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for key, kind := range differences(found[0], found[1]) {
+		r.differ(key, kind)
+	}
+	return left, r.explain(ctx, p)
+}
+
+// explain finds the columns in which the sampled rows differ, where that is not known yet.
+func (r *tableRun) explain(ctx context.Context, p *pair) error {
+	for i := range r.t.Samples {
+		s := &r.t.Samples[i]
+		if s.Kind != Changed || s.Columns != nil {
+			continue
+		}
+		keys := new(godwit.Batch)
+		keys.Add(godwit.Row(s.key))
+		var rows [2]godwit.Row
+		err := p.both(ctx, func(ctx context.Context, side int, snap godwit.Snapshot) error {
+			return snap.ReadKeys(ctx, r.m, keys, func(row godwit.Row) error {
+				rows[side] = row.Clone()
+				return nil
+			}, nil)
+		})
+		if err != nil {
+			return err
+		}
+		s.Columns, s.Source, s.Target = columnsThatDiffer(r.m, rows[0], rows[1])
+	}
+	return nil
+}
+
+// columnsThatDiffer names the columns, with both values rendered for people.
+func columnsThatDiffer(m *godwit.Mapping, a, b godwit.Row) (columns, source, target []string) {
+	for i := range m.Columns {
+		if len(a) == 0 || len(b) == 0 {
+			break
+		}
+		c := &m.Columns[i]
+		var va, vb []byte
+		var na, nb bool
+		va, na, a = a.Next()
+		vb, nb, b = b.Next()
+		json := c.Type.Kind == godwit.KindJSON
+		if !bytes.Equal(appendForm(nil, va, na, json), appendForm(nil, vb, nb, json)) {
+			columns = append(columns, m.Source.Columns[c.Ordinal].Name)
+			source = append(source, godwit.FormatValue(c.Type.Kind, va, na))
+			target = append(target, godwit.FormatValue(c.Type.Kind, vb, nb))
+		}
+	}
+	return columns, source, target
+}
