@@ -252,6 +252,7 @@ func commit(ctx context.Context, tx godwit.Tx) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	if err := tx.Commit(ctx); err != nil {
+		rollback(ctx, tx) // frees the session; what the server made of the commit is not changed by it
 		return wrap(err, "commit")
 	}
 	return nil
