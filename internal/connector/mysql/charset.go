@@ -31,6 +31,9 @@ type charset struct {
 	one   []uint16
 	two   []uint16 // by (first-0x80)<<8 | second; nil for single byte charsets
 	three []uint16 // behind 0x8F: by (second-0x80)<<7 | (third-0x80); nil for most
+
+	reverse sync.Once
+	codes   map[rune]uint32 // by encodeTable; filled by reverse
 }
 
 type charsetForm uint8

@@ -24,6 +24,7 @@ type column struct {
 	scale     int
 
 	charset     *charset // of text, enum, set; nil otherwise
+	stored      string   // name of the charset that the server believes the column to be in, for literals
 	labels      [][]byte // of enum and set, as whole fields
 	replaceText bool     // bad bytes become U+FFFD
 	looseJSON   bool     // the target keeps JSON as it stands, \u0000 included
@@ -96,6 +97,9 @@ func newColumn(cm *godwit.ColumnMapping, src *godwit.Column) (*column, error) {
 // readText settles the charset and the labels.
 func (c *column) readText(cm *godwit.ColumnMapping, src *godwit.Column) error {
 	name := src.Charset
+	if c.stored = name; c.stored == "" {
+		c.stored = "utf8mb4"
+	}
 	if cm.Policy.DecodeAs != "" {
 		name = cm.Policy.DecodeAs
 	}

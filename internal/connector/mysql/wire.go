@@ -31,7 +31,7 @@ type session struct {
 
 const (
 	readBuffer  = 128 << 10
-	keepRead  = 1 << 20 // a buffer that a large value has blown up is let go behind it
+	keepRead    = 1 << 20 // a buffer that a large value has blown up is let go behind it
 	dialTimeout = 15 * time.Second
 )
 
