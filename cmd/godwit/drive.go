@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/godwit-migrate/godwit"
+	"github.com/godwit-migrate/godwit/internal/lifecycle"
+	"github.com/godwit-migrate/godwit/internal/plan"
+)
+
+// drive takes a job all the way: open both sides, plan, refuse what is undecided, and run the engine with progress on
+// stderr. The plan is returned once there is one, the summary once the engine has run.
+func (a *app) drive(ctx context.Context, j *job, until lifecycle.Phase) (sum *lifecycle.Summary, p *plan.Plan, err error) {
+	source, err := a.openSource(ctx, j)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	if err := needs(source, "source", "rows", source.Rows == nil, "feed", source.Feed == nil); err != nil {
+		return nil, nil, err
+	}
+	target, err := a.openTarget(ctx, j)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	a.say("source  %s %s, database %s", source.Kind, source.Version, printable(source.Name))
+	a.say("target  %s %s, schema %s", target.Kind, target.Version, printable(j.schema))
+
+	known, err := a.factsOf(ctx, source, target)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := a.weigh(ctx, source, j, known, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := a.ready(w.plan, j); err != nil {
+		return nil, w.plan, err
+	}
+	if known == nil {
+		if err := a.begin(ctx, j, source, target, w.facts); err != nil {
+			return nil, w.plan, err
+		}
+	} else {
+		a.say("going on with %s where it stood", printable(j.name))
+	}
+	sum, err = a.engine(ctx, j, source, target, w.plan, until)
+	return sum, w.plan, err
+}
+
+// begin keeps what a fresh migration was planned with, and its first limits. Limits that were set live stay in force over a
+// restart, so the file's are written only here.
+func (a *app) begin(ctx context.Context, j *job, source, target *godwit.Database, facts []godwit.Fact) error {
+	if err := a.keepFacts(ctx, source, target, facts); err != nil {
+		return side("write the state on the target", err)
+	}
+	if len(j.throttle) == 0 {
+		return nil
+	}
+	c, err := a.world.readCommand(ctx, target)
+	if err != nil {
+		return side("read the state on the target", err)
+	}
+	c.Throttle = j.throttle
+	return a.world.writeCommand(ctx, target, c)
+}
+
+// engine runs the lifecycle with progress on stderr.
+func (a *app) engine(ctx context.Context, j *job, source, target *godwit.Database, p *plan.Plan, until lifecycle.Phase) (*lifecycle.Summary, error) {
+	show := a.newProgress(a.Err, a.errTTY, a.errPalette())
+	log, err := a.logger(show)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := a.world.run(ctx, lifecycle.Options{
+		Name: j.name, Owner: a.world.owner,
+		Source: source, Target: target, Tables: p.Tables, Hash: p.Hash,
+		Until: until, SpoolDir: j.spool, Workers: j.workers, Memory: j.memory,
+		Log: log.With("migration", j.name), Report: show.report,
+	})
+	show.finish(err != nil) // where it stopped stays on the screen, above the error
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		return sum, errInterrupted
+	}
+	return sum, err
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/godwit-migrate/godwit"
+	"github.com/godwit-migrate/godwit/internal/lifecycle"
+	"github.com/godwit-migrate/godwit/internal/plan"
+)
+
+// weighed is a source as it was read, and the plan that follows.
+type weighed struct {
+	schema *godwit.Schema
+	facts  []godwit.Fact
+	plan   *plan.Plan
+}
+
+// weigh reads the schema of a source and its data, and plans. known facts replace the reading of the data; see factsOf. With
+// early it fails on a blocker that the schema alone shows, before the long reading.
+func (a *app) weigh(ctx context.Context, source *godwit.Database, j *job, known []godwit.Fact, early bool) (*weighed, error) {
+	s, err := source.Schema.Read(ctx)
+	if err != nil {
+		return nil, side("read the schema of the source", err)
+	}
+	w := &weighed{schema: s, facts: known}
+	if known == nil {
+		// A plan without facts finds wrong choices at once, and tells which tables are worth reading.
+		first, err := plan.Compute(s, nil, j.choices)
+		if err != nil {
+			return nil, err
+		}
+		if early && len(first.Blockers()) > 0 {
+			return nil, a.ready(first, j)
+		}
+		if w.facts, err = a.scan(ctx, source, selected(s, first.Tables)); err != nil {
+			return nil, err
+		}
+	}
+	w.plan, err = plan.Compute(s, w.facts, j.choices)
+	return w, err
+}
+
+// scan looks at the data. It can take as long as reading every table, so it says so.
+func (a *app) scan(ctx context.Context, source *godwit.Database, s *godwit.Schema) ([]godwit.Fact, error) {
+	if err := needs(source, "source", "scan", source.Scan == nil); err != nil {
+		return nil, err
+	}
+	_, bytes := weight(s)
+	a.say("looking through %s (about %s) for values that need a decision", counted(int64(len(s.Tables)), "table"), size(bytes))
+	facts := []godwit.Fact{}
+	start := a.world.now()
+	if err := source.Scan.Scan(ctx, s, func(f godwit.Fact) { facts = append(facts, f) }); err != nil {
+		return nil, side("scan the source", err)
+	}
+	a.say("looked through them in %s", took(a.world.now().Sub(start)))
+	return facts, nil
+}
+
+// selected is the schema with only those tables that will be moved.
+func selected(s *godwit.Schema, t *godwit.Tables) *godwit.Schema {
+	part := *s
+	part.Tables = nil
+	for _, m := range t.Mappings {
+		part.Tables = append(part.Tables, s.Table(m.Source.Name))
+	}
+	return &part
+}
+
+// weight sums the server's estimates.
+func weight(s *godwit.Schema) (rows, bytes int64) {
+	for _, t := range s.Tables {
+		rows += t.Rows
+		bytes += t.Bytes
+	}
+	return rows, bytes
+}
+
+// ready refuses a plan with blockers or open decisions, after listing them on stderr. words is how the user named the job.
+func (a *app) ready(p *plan.Plan, j *job) error {
+	v := findingsView{paint: a.errPalette(), width: 100}
+	if blockers := p.Blockers(); len(blockers) > 0 {
+		v.print(a.Err, blockers)
+		fmt.Fprintln(a.Err)
+		return godwit.Errorf(godwit.Unsupported, "%s cannot be moved as it is: %s", printable(p.Tables.Source),
+			counted(int64(len(blockers)), "blocker")).WithHint("godwit explain %s", blockers[0].Rule)
+	}
+	if open := p.Open(); len(open) > 0 {
+		v.print(a.Err, open)
+		fmt.Fprintln(a.Err)
+		err := godwit.Errorf(godwit.Undecided, "%s: %s pending, nothing was changed", printable(p.Tables.Source),
+			counted(int64(len(open)), "decision")+are(len(open)))
+		if j.file != "" {
+			return err.WithHint("decide them in %s, or take the defaults (marked *) with --accept-defaults", j.file)
+		}
+		return err.WithHint("take the defaults (marked *) with --accept-defaults, or write a file to decide in: godwit init %s", j.words)
+	}
+	return nil
+}
+
+func are(n int) string {
+	if n == 1 {
+		return " is"
+	}
+	return " are"
+}
+
+// factsKey is where the facts that a migration was planned with are kept, in the target's state. The data goes on changing:
+// a plan made from what is seen later could differ, and then a restarted process would not be let on.
+const factsKey = "facts"
+
+type keptFacts struct {
+	SourceID string        `json:"source_id"`
+	At       time.Time     `json:"at"`
+	Facts    []godwit.Fact `json:"facts"`
+}
+
+// factsOf returns the facts of a migration that has begun, or nil where the source has to be scanned.
+func (a *app) factsOf(ctx context.Context, source, target *godwit.Database) ([]godwit.Fact, error) {
+	s, err := a.world.readStatus(ctx, target)
+	if godwit.KindOf(err) == godwit.NotFound && err != nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, side("read the state on the target", err)
+	}
+	if s.Phase == lifecycle.Aborted {
+		return nil, nil
+	}
+	b, err := target.State.Get(ctx, factsKey)
+	if err != nil || b == nil {
+		return nil, err
+	}
+	var k keptFacts
+	if err := json.Unmarshal(b, &k); err != nil {
+		return nil, godwit.Errorf(godwit.Ambiguous, "read state %s: %w", factsKey, err)
+	}
+	if k.SourceID != source.ID {
+		return nil, nil // the engine refuses another source, with the reason
+	}
+	if k.Facts == nil {
+		k.Facts = []godwit.Fact{}
+	}
+	return k.Facts, nil
+}
+
+func (a *app) keepFacts(ctx context.Context, source, target *godwit.Database, facts []godwit.Fact) error {
+	b, err := json.Marshal(keptFacts{SourceID: source.ID, At: a.world.now().UTC(), Facts: facts})
+	if err != nil {
+		return fmt.Errorf("keep the facts: %w", err)
+	}
+	return target.State.Put(ctx, factsKey, b)
+}
