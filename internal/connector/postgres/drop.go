@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/godwit-migrate/godwit"
 )
@@ -18,17 +19,31 @@ func (w writer) Drop(ctx context.Context, t *godwit.Tables, state bool) error {
 	if err != nil {
 		return err
 	}
-	defer w.pool.reset()
-	err = w.pool.with(ctx, func(s *session) error {
-		return s.inTx(ctx, func() error {
-			if err := w.dropObjects(ctx, s, gen); err != nil || !state {
-				return err
-			}
-			return w.dropState(ctx, s)
+	for try := 0; ; try++ {
+		w.pool.reset()
+		err = w.pool.with(ctx, func(s *session) error {
+			return s.inTx(ctx, func() error {
+				if err := w.dropObjects(ctx, s, gen); err != nil || !state {
+					return err
+				}
+				return w.dropState(ctx, s)
+			})
 		})
-	})
-	return wrap("drop the tables of schema "+w.schema, err)
+		if codeOf(err) != "2BP01" || try == dropTries {
+			return wrap("drop the tables of schema "+w.schema, err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(dropPause):
+		}
+	}
 }
+
+// Temporary tables of sessions use types of the schema, and go only when the server has noticed that the session has ended.
+const (
+	dropTries = 5
+	dropPause = 200 * time.Millisecond
+)
 
 func (w writer) dropObjects(ctx context.Context, s *session, gen *ddl) error {
 	there, err := s.hasSchema(ctx, w.schema)

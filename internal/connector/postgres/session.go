@@ -96,13 +96,18 @@ func (p *pool) put(s *session) {
 	}
 }
 
-// reset closes the idle sessions: what they prepared is stale once tables were dropped.
+// reset closes the idle sessions, and takes their temporary tables away before it returns: these hold on to types.
 func (p *pool) reset() {
 	p.mu.Lock()
 	idle := p.idle
 	p.idle = nil
 	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
 	for _, s := range idle {
+		if len(s.temps) > 0 {
+			_ = s.exec(ctx, "DISCARD TEMP")
+		}
 		s.close()
 	}
 }
