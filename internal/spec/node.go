@@ -133,8 +133,8 @@ func (f *file) read(a ast.Node) (*node, error) {
 	case *ast.LiteralNode:
 		n.text, n.quoted = v.Value.Value, true
 	case *ast.NullNode:
-		if t := a.GetToken(); t != nil && strings.EqualFold(strings.TrimSpace(t.Origin), "null") {
-			n.text = "null" // and not nothing, for which the parser makes up a token
+		if f.says(n, "null") {
+			n.text = "null" // and not nothing, for which the parser makes up the same token
 		}
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		n.text = a.GetToken().Value
@@ -142,6 +142,16 @@ func (f *file) read(a ast.Node) (*node, error) {
 		return nil, f.errorAt(n, "anchors, aliases, tags and merges are not used in a migration file")
 	}
 	return n, nil
+}
+
+// says tells whether the file has this word at the place of n.
+func (f *file) says(n *node, word string) bool {
+	lines := strings.Split(f.text, "\n")
+	if n.line < 1 || n.line > len(lines) {
+		return false
+	}
+	line := []rune(lines[n.line-1]) // the parser counts columns in characters
+	return n.col >= 1 && n.col-1+len(word) <= len(line) && strings.EqualFold(string(line[n.col-1:n.col-1+len(word)]), word)
 }
 
 func (f *file) readPair(n *node, pair *ast.MappingValueNode) error {

@@ -162,27 +162,8 @@ func withPassword(raw, password string) (string, error) {
 	return raw[:start] + name + ":" + escape(password) + "@" + raw[from:], nil
 }
 
-// hasPassword tells whether a URL of the file holds a secret itself.
-func hasPassword(raw string) bool {
-	if isReference(raw) {
-		return false
-	}
-	raw = embedded.ReplaceAllString(raw, "")
-	from, _ := hostSpan(raw)
-	if from > 0 {
-		user := strings.TrimSuffix(raw[strings.Index(raw, "://")+3:from], "@")
-		if _, password, _ := strings.Cut(user, ":"); password != "" {
-			return true
-		}
-	}
-	for _, m := range passwordParameter.FindAllStringSubmatch(raw, -1) {
-		value, err := url.QueryUnescape(m[2])
-		if err != nil || (value != "" && !isReference(value)) {
-			return true
-		}
-	}
-	return false
-}
+// hasPassword tells whether a URL of the file holds a secret itself: whatever Redact would hide.
+func hasPassword(raw string) bool { return Redact(raw) != raw }
 
 var passwordParameter = regexp.MustCompile(`(?i)([?&](?:password|passwd|pwd|sslpassword)=)([^&#]*)`)
 
