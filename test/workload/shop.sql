@@ -27,7 +27,7 @@ CREATE TABLE accounts (
 );
 
 CREATE TABLE products (
-  sku varchar(24) NOT NULL,
+  sku varchar(24) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   name varchar(120) NOT NULL,
   description text,
   price decimal(12,2) NOT NULL,
@@ -61,7 +61,7 @@ CREATE TABLE orders (
 CREATE TABLE order_lines (
   order_id bigint unsigned NOT NULL,
   line smallint unsigned NOT NULL,
-  sku varchar(24) NOT NULL,
+  sku varchar(24) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   quantity int NOT NULL,
   price decimal(12,2) NOT NULL,
   discount float DEFAULT NULL,
