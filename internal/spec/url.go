@@ -115,7 +115,7 @@ func followParts(ctx context.Context, raw string) (string, error) {
 
 // hostSpan is where the host stands in a URL, looking past references.
 func hostSpan(raw string) (from, to int) {
-	masked := embedded.ReplaceAllStringFunc(raw, func(s string) string { return strings.Repeat("x", len(s)) })
+	masked := maskReferences(raw)
 	from = strings.Index(masked, "://")
 	if from < 0 {
 		return 0, 0
@@ -184,15 +184,21 @@ func Redact(raw string) string {
 		return raw
 	}
 	start += 3
-	end := strings.LastIndexByte(raw, '@') // the last: a password that is not escaped may hold more, and / too
+	masked := maskReferences(raw)
+	end := strings.LastIndexByte(masked, '@') // the last: a password that is not escaped may hold more, and / too
 	if end < start {
 		return raw
 	}
-	user, password, ok := strings.Cut(raw[start:end], ":")
-	if !ok || embedded.FindString(password) == password {
+	colon := strings.IndexByte(masked[start:end], ':')
+	if colon < 0 || embedded.ReplaceAllString(raw[start+colon+1:end], "") == "" {
 		return raw
 	}
-	return raw[:start] + user + ":***" + raw[end:]
+	return raw[:start+colon] + ":***" + raw[end:]
+}
+
+// maskReferences overwrites each ${reference}, so that the rest can be searched by position.
+func maskReferences(raw string) string {
+	return embedded.ReplaceAllStringFunc(raw, func(s string) string { return strings.Repeat("x", len(s)) })
 }
 
 // parseSize reads "256MiB"; KB, MB, GB mean the same as KiB, MiB, GiB.

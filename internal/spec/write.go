@@ -80,8 +80,9 @@ func takePassword(raw string) (rest, reference string, inline bool) {
 	}
 	start, at := strings.Index(before, "://")+3, strings.LastIndexByte(before, '@')
 	if start >= 3 && at >= start {
-		if user, password, ok := strings.Cut(before[start:at], ":"); ok && embedded.FindString(password) != password {
-			before, inline = before[:start]+user+before[at:], true
+		colon := strings.IndexByte(maskReferences(before)[start:at], ':')
+		if colon >= 0 && embedded.ReplaceAllString(before[start+colon+1:at], "") != "" {
+			before, inline = before[:start+colon]+before[at:], true
 		}
 	}
 	if query != "" {
