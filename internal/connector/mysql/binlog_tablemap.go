@@ -146,6 +146,9 @@ func layoutOf(t *tableMap, m *godwit.Mapping, columns []*column) (*rowLayout, er
 		if t.names != nil && i < len(t.names) && !strings.EqualFold(string(t.names[i]), src[i].Name) {
 			return nil, fmt.Errorf("column %d is %s in the log, %s planned", i+1, t.names[i], src[i].Name)
 		}
+		if strings.HasSuffix(src[i].Native, "/* old */") {
+			return nil, fmt.Errorf("column %s is stored in the way of an old server (%s)", src[i].Name, src[i].Native)
+		}
 		if known && unsigned != src[i].Unsigned && typ != typeYear {
 			return nil, fmt.Errorf("column %s differs in sign between log and plan", src[i].Name)
 		}
@@ -160,14 +163,35 @@ func layoutOf(t *tableMap, m *godwit.Mapping, columns []*column) (*rowLayout, er
 		}
 	}
 	l.inOrder = slices.IsSorted(l.order)
+	l.rowEnd = -1
+	if m.Source.Versioned {
+		l.rowEnd = rowEnd(t, m.Source)
+		if l.rowEnd < 0 {
+			return nil, fmt.Errorf("no column of the log tells history from the present")
+		}
+	}
 	return l, nil
+}
+
+// rowEnd finds the column in which a system-versioned table keeps the end of each row: a declared one, or the second hidden one.
+func rowEnd(t *tableMap, s *godwit.Table) int {
+	at := len(s.Columns) + 1
+	for i, c := range s.Columns {
+		if strings.EqualFold(c.Generated, "ROW END") {
+			at = i
+		}
+	}
+	if at >= len(t.types) || (t.types[at] != typeTimestamp2 && t.types[at] != typeLongLong) {
+		return -1
+	}
+	return at
 }
 
 // hidden reports whether the columns beyond the schema's are those that MariaDB adds behind them on its own: the period of system
 // versioning (two), the hash of a unique key over a blob (one each).
 func hidden(t *tableMap, s *godwit.Table) bool {
 	extra := t.types[len(s.Columns):]
-	if s.Versioned && len(extra) >= 2 {
+	if s.Versioned && len(extra) >= 2 && !slices.ContainsFunc(s.Columns, func(c godwit.Column) bool { return strings.EqualFold(c.Generated, "ROW END") }) {
 		if a, b := extra[0], extra[1]; a != b || (a != typeTimestamp2 && a != typeLongLong) {
 			return false
 		}

@@ -6,7 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path"
+
 	"sort"
 	"strings"
 	"testing"
@@ -38,7 +38,7 @@ func (x *source) exec(statements ...string) {
 	x.t.Helper()
 	for _, q := range statements {
 		if _, err := x.sql.ExecContext(x.t.Context(), q); err != nil {
-			x.t.Fatalf("%s: %v", q, err)
+			x.t.Fatalf("%.300s: %v", q, err)
 		}
 	}
 }
@@ -283,8 +283,6 @@ func stops(events []record) []string {
 	sort.Strings(out)
 	return out
 }
-
-var _ = path.Match
 
 func TestStreamYieldsWholeTransactions(t *testing.T) {
 	both(t, func(t *testing.T, s *servers.Server) {

@@ -172,18 +172,24 @@ func (s *stream) nextRow() error {
 	ev := godwit.Event{Op: c.op, Table: c.mapping, CascadesLogged: c.cascades}
 	var bad, badAfter rowReject
 	var err error
-	first, image := c.rest, c.present
+	first, second, image := c.rest, c.rest, c.present
+	wasCurrent, isCurrent := true, true
 	if c.op != godwit.OpInsert {
-		s.before, c.rest, bad, err = c.layout.appendRow(s.before[:0], c.rest, c.present, s.fields)
-		ev.Before = s.before
+		s.before, c.rest, bad, err = c.layout.appendRow(s.before[:0], first, image, s.fields)
+		ev.Before, second = s.before, c.rest
+		if err == nil {
+			wasCurrent, err = c.layout.current(first, image, s.fields)
+		}
 	}
-	second := c.rest
 	if c.op == godwit.OpUpdate {
 		image = c.present2
 	}
 	if err == nil && c.op != godwit.OpDelete {
-		s.after, c.rest, badAfter, err = c.layout.appendRow(s.after[:0], c.rest, image, s.fields)
+		s.after, c.rest, badAfter, err = c.layout.appendRow(s.after[:0], second, image, s.fields)
 		ev.After = s.after
+		if err == nil {
+			isCurrent, err = c.layout.current(second, image, s.fields)
+		}
 	}
 	if err != nil {
 		return s.broken(err)
@@ -191,12 +197,29 @@ func (s *stream) nextRow() error {
 	if bad.reason != "" || badAfter.reason != "" {
 		s.reject(&ev, bad, badAfter, first, second)
 	}
-	s.push(ev)
+	if wasCurrent && isCurrent || present(&ev, wasCurrent, isCurrent) {
+		s.push(ev)
+	}
 	if len(c.rest) == 0 {
 		c.open = false
 		return s.endReplay()
 	}
 	return nil
+}
+
+// present makes of a change to a system-versioned table what it does to the rows of the present; false if nothing.
+func present(ev *godwit.Event, wasCurrent, isCurrent bool) bool {
+	switch {
+	case ev.Op == godwit.OpReject:
+		return wasCurrent || isCurrent
+	case ev.Op == godwit.OpUpdate && wasCurrent:
+		ev.Op, ev.After = godwit.OpDelete, nil // the row became history
+		return true
+	case ev.Op == godwit.OpUpdate && isCurrent:
+		ev.Op, ev.Before = godwit.OpInsert, nil
+		return true
+	}
+	return false
 }
 
 // reject turns a change whose row has no canonical form into the event that says so. The image that has one stays in it; the key

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"net/netip"
-	"slices"
 
 	"github.com/godwit-migrate/godwit"
 )
@@ -32,6 +31,7 @@ type rowLayout struct {
 	columns []imageColumn // in the order of the log
 	order   []int         // for each column of the mapping, its index in columns
 	inOrder bool          // order is ascending: a row is appended in one pass
+	rowEnd  int           // of a system-versioned table, the column that tells history from the present; -1 elsewhere
 }
 
 // errImage says that an image does not have the form that the table map promised: the log, or our reading of it, is broken.
@@ -162,6 +162,25 @@ func (l *rowLayout) split(b, present []byte, fields [][]byte) (out [][]byte, res
 	return fields, b, nil
 }
 
+// current reports whether an image is of the present: MariaDB logs the history of a system-versioned table as rows beside it, which
+// end at some time.
+func (l *rowLayout) current(b, present []byte, fields [][]byte) (bool, error) {
+	if l.rowEnd < 0 {
+		return true, nil
+	}
+	fields, _, err := l.split(b, present, fields)
+	if err != nil || fields[l.rowEnd] == nil {
+		return false, errImage
+	}
+	switch end := fields[l.rowEnd]; string(end) {
+	case "\x7f\xff\xff\xff\x0f\x42\x3f", // the last timestamp(6)
+		"\xff\xff\xff\xff\x0f\x42\x3f",         // and since MariaDB 11.5
+		"\xff\xff\xff\xff\xff\xff\xff\xff": // the last transaction
+		return true, nil
+	}
+	return false, nil
+}
+
 // nullBits cuts off the bitmap of NULLs, which has one bit for each column that is present.
 func nullBits(b, present []byte, columns int) (nulls, rest []byte, ok bool) {
 	n := 0
@@ -270,26 +289,19 @@ func decodeVector(dst []byte, c *imageColumn, v []byte) ([]byte, error) {
 	return c.to.appendVector(dst, v)
 }
 
-// decodeUUID reads MariaDB's uuid, which is stored as it is printed unless it is of a version that holds the time: then the parts
-// are swapped so that it sorts by time (sql_type_uuid.h, "RFC4122 variant 1, versions 1..5"). Trailing zeros are not logged.
+// decodeUUID reads MariaDB's uuid. Those of the versions 1 to 5 are stored with their parts in reverse order, so that time sorts;
+// the others as they are printed. The two cannot be mixed up: the server refuses the few values that would look like turned ones.
+// Trailing zeros are not logged.
 func decodeUUID(dst []byte, c *imageColumn, v []byte) ([]byte, error) {
-	var s, id [16]byte
+	var s [16]byte
 	if len(v) > 16 {
 		return dst, errMalformed
 	}
 	copy(s[:], v)
-	// Stored swapped: node, clock sequence, time high with version, time mid, time low.
-	if version := s[8] >> 4; s[8]&0x80 != 0 || version == 0 || version > 5 {
-		id = s
-		if s[6] > 0 && s[6] < 0x60 && s[8] > 0x80 || s == [16]byte{} {
-			return c.to.appendUUID(dst, id[:])
-		}
+	if turned := s[6]&0x80 != 0 && s[8]&0x80 == 0; !turned { // variant and version, where a turned one has them
+		return c.to.appendUUID(dst, s[:])
 	}
-	copy(id[0:4], s[12:16])
-	copy(id[4:6], s[10:12])
-	copy(id[6:8], s[8:10])
-	copy(id[8:10], s[6:8])
-	copy(id[10:16], s[0:6])
+	id := [16]byte{s[12], s[13], s[14], s[15], s[10], s[11], s[8], s[9], s[6], s[7], s[0], s[1], s[2], s[3], s[4], s[5]}
 	return c.to.appendUUID(dst, id[:])
 }
 
@@ -351,5 +363,3 @@ func uncompressColumn(v []byte) ([]byte, error) {
 	}
 	return out, nil
 }
-
-func ascending(order []int) bool { return slices.IsSorted(order) }
