@@ -132,7 +132,8 @@ func (a *Applier) waitFor(ctx context.Context, p godwit.Position) error {
 		a.wanted = p // a lone heartbeat that reaches it is written at once
 		a.signal()
 	}
-	return a.wait(ctx, func() bool { return a.applied.Position >= p })
+	// Not before the start itself is stored: a life that dies before that is followed by one that starts further on.
+	return a.wait(ctx, func() bool { return a.stored && a.applied.Position >= p })
 }
 
 // Hold stops the stream lane at a commit boundary: until release is called, no batch is executing and none begins. Chunks

@@ -30,7 +30,7 @@ func (a *Applier) Insert(ctx context.Context, c Chunk) (Inserted, error) {
 	if err != nil {
 		return Inserted{}, err
 	}
-	rows, err := f.filter(c)
+	rows, err := a.filter(f, c)
 	if err != nil {
 		a.leave(f)
 		return Inserted{}, err
@@ -57,7 +57,7 @@ func (a *Applier) Replace(ctx context.Context, m *godwit.Mapping, keys *godwit.B
 	if err != nil {
 		return err
 	}
-	rows, err := f.filter(c)
+	rows, err := a.filter(f, c)
 	if err != nil {
 		a.leave(f)
 		return err
@@ -93,6 +93,7 @@ type flight struct {
 	keys     map[string]bool // of all batches; built when a batch of the stream first asks
 	unseen   map[string]bool
 	cascades []cascade
+	moved    []godwit.Row // keys of rows that replaying the cascades changed or took away
 }
 
 // takeOff waits until the chunk may be written and admits it.
@@ -171,6 +172,22 @@ func (a *Applier) leave(f *flight) {
 	defer a.mu.Unlock()
 	delete(a.flights, f)
 	a.signal()
+}
+
+// filter returns the rows to write. Rows that a replayed cascade changed or took away enter the touched log: a comparison whose
+// snapshot is older than the cascade must know that they moved.
+func (a *Applier) filter(f *flight, c Chunk) (*godwit.Batch, error) {
+	rows, err := f.filter(c)
+	if err != nil || len(f.moved) == 0 {
+		return rows, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.touched.begin(a.applied.TxRef) // no older than the cascades, since their batches were executed
+	for _, key := range f.moved {
+		a.touched.touch(f.m.ID, key)
+	}
+	return rows, nil
 }
 
 // filter returns the chunk's rows as they are at the applied position, without those that the stream changed itself.

@@ -236,25 +236,27 @@ func (w *work) apply(ctx context.Context, tx godwit.Tx) error {
 	return putAll(ctx, tx, w.docs)
 }
 
-// done ends a batch: with err nil it is committed.
+// done ends a batch: with err nil it is committed. Otherwise it may be committed or not, and nobody here knows what it did to
+// children: no chunk may be written any more.
 func (a *Applier) done(w *work, b *batch, err error) {
 	a.mu.Lock()
-	if err == nil {
-		w.remember()
-		a.applied, a.stored = b.to, true
-		a.stats.Changes += int64(len(w.changes))
-		a.stats.Txs += int64(len(b.txs))
-		a.stats.Batches++
-		if !b.reached.IsZero() {
-			a.stats.Reached = b.reached
-		}
-	}
 	a.busy = false
+	if err != nil {
+		a.fail(err)
+		a.mu.Unlock()
+		return
+	}
+	w.remember()
+	a.applied, a.stored = b.to, true
+	a.stats.Changes += int64(len(w.changes))
+	a.stats.Txs += int64(len(b.txs))
+	a.stats.Batches++
+	if !b.reached.IsZero() {
+		a.stats.Reached = b.reached
+	}
 	a.unbar(w)
 	a.mu.Unlock()
-	if err == nil {
-		w.tell()
-	}
+	w.tell()
 }
 
 // remember enters what the execution found out in the touched log. Under the lock.

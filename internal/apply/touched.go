@@ -36,7 +36,12 @@ func (l *touchedLog) begin(tx godwit.TxRef) {
 		l.gens = append(l.gens, &generation{tables: map[int]map[string]int{}})
 		for l.bytes > l.budget && len(l.gens) > 2 {
 			old := l.gens[0]
-			l.first, l.pruned = old.txs[len(old.txs)-1], true
+			for _, tx := range old.txs { // not always in order: what cascades did is entered behind its batch
+				if l.first.Position < tx.Position {
+					l.first = tx
+				}
+			}
+			l.pruned = true
 			l.bytes -= old.bytes
 			l.gens = append(l.gens[:0], l.gens[1:]...)
 		}
@@ -65,8 +70,11 @@ func (l *touchedLog) rename(tx godwit.TxRef) {
 	}
 }
 
-// touch notes that the transaction begun last changed the row with that key.
+// touch notes that the transaction begun last changed the row with that key, unless a later one is known to have.
 func (l *touchedLog) touch(table int, key godwit.Row) {
+	if tx, ok := l.last(table, key); ok && tx.Position > l.current().Position {
+		return
+	}
 	g := l.gens[len(l.gens)-1]
 	keys := g.tables[table]
 	if keys == nil {
@@ -85,6 +93,11 @@ func (l *touchedLog) cascade(c cascade) {
 	c.tx = len(g.txs) - 1
 	g.cascades = append(g.cascades, c)
 	l.grow(g, len(c.old)+len(c.new)+entryCost)
+}
+
+func (l *touchedLog) current() godwit.TxRef {
+	txs := l.gens[len(l.gens)-1].txs
+	return txs[len(txs)-1]
 }
 
 func (l *touchedLog) grow(g *generation, n int) {
@@ -125,6 +138,7 @@ func (l *touchedLog) unseen(table int, w godwit.Window) (keys map[string]bool, c
 		}
 		for _, c := range g.cascades {
 			if c.child == table && unseen[c.tx] {
+				c.maybe = g.txs[c.tx].Position <= w.High()
 				cascades = append(cascades, c)
 			}
 		}
