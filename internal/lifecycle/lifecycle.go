@@ -3,7 +3,6 @@
 package lifecycle
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
@@ -21,7 +20,7 @@ const (
 	Verify   Phase = "verify"   // every row compared
 	Follow   Phase = "follow"   // caught up; goes on until told to stop
 	Done     Phase = "done"     // a copy that ended
-	Dropped  Phase = "aborted"
+	Aborted  Phase = "aborted"  // ended by the user; nothing may go on with it
 )
 
 // Options of one run.
@@ -86,19 +85,21 @@ type Verification struct {
 	At        time.Time      `json:"at"`
 	Rows      int64          `json:"rows"`
 	Differing int64          `json:"differing"`
+	Unsettled int64          `json:"unsettled,omitempty"` // rows that never stood still long enough to be compared
 	Seconds   float64        `json:"seconds"`
 	Tables    []TableVerdict `json:"tables"`
 }
 
 // TableVerdict is the comparison of one table.
 type TableVerdict struct {
-	Table   string   `json:"table"`
-	Rows    int64    `json:"rows"`
-	Missing int64    `json:"missing"` // on the target
-	Extra   int64    `json:"extra"`   // on the target
-	Changed int64    `json:"changed"`
-	Drift   float64  `json:"drift"` // share of rows that differ
-	Samples []Sample `json:"samples,omitempty"`
+	Table     string   `json:"table"`
+	Rows      int64    `json:"rows"`
+	Missing   int64    `json:"missing"` // on the target
+	Extra     int64    `json:"extra"`   // on the target
+	Changed   int64    `json:"changed"`
+	Drift     float64  `json:"drift"` // share of rows that differ
+	Unsettled int64    `json:"unsettled,omitempty"`
+	Samples   []Sample `json:"samples,omitempty"`
 }
 
 // Sample is one differing key. Values are never kept; "godwit diff" reads them anew.
@@ -106,6 +107,7 @@ type Sample struct {
 	Key     string   `json:"key"`  // "id=17"
 	Kind    string   `json:"kind"` // "missing", "extra", "changed"
 	Columns []string `json:"columns,omitempty"`
+	Reason  string   `json:"reason,omitempty"` // why the target cannot hold the row
 }
 
 // Command is a request to a running process (or to the next one), kept in the target's state as "control".
@@ -121,28 +123,4 @@ type Command struct {
 type Summary struct {
 	Status  *Status       `json:"status"`
 	Elapsed time.Duration `json:"elapsed"`
-}
-
-// Run walks the migration from where its state says it stands. Errors carry a kind: Conflict where another process holds the
-// migration, Mismatch where verification ended with differences, Ambiguous where it must not go on alone.
-func Run(ctx context.Context, o Options) (*Summary, error) { panic("not built yet") }
-
-// ReadStatus reads the status of a migration from its target.
-func ReadStatus(ctx context.Context, target *godwit.Database) (*Status, error) {
-	panic("not built yet")
-}
-
-// ReadCommand and WriteCommand read and replace the control document.
-func ReadCommand(ctx context.Context, target *godwit.Database) (Command, error) {
-	panic("not built yet")
-}
-
-// WriteCommand replaces the control document.
-func WriteCommand(ctx context.Context, target *godwit.Database, c Command) error {
-	panic("not built yet")
-}
-
-// Abort ends a migration: no process may go on with it. With drop the target's tables and state are removed.
-func Abort(ctx context.Context, target *godwit.Database, t *godwit.Tables, drop bool) error {
-	panic("not built yet")
 }

@@ -3,20 +3,31 @@ package verify
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"github.com/godwit-migrate/godwit"
 )
 
 const (
-	settleRounds = 50 // each takes some milliseconds; a key that moves in all of them is named as unsettled
-	stillAfter   = 2  // rounds, from which on the stream is held while the target's snapshot is taken
+	settleRounds = 60               // about a minute; a key that moves in all of them is named as unsettled
+	settlePause  = time.Millisecond // before the second round; doubled for each further one
+	longestPause = time.Second      // a commit that waits for a replica is in the log and invisible for as long
+	stillAfter   = 2                // rounds, from which on the stream is held while the target's snapshot is taken
 	keysAtOnce   = 5000
 )
 
 // settle compares rows by key, until each key was seen standing still.
 func (r *tableRun) settle(ctx context.Context, moving map[string]bool) error {
-	for round := 0; len(moving) > 0 && round < settleRounds; round++ {
+	for round, pause := 0, settlePause; len(moving) > 0 && round < settleRounds; round++ {
 		next := map[string]bool{}
+		if round > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, longestPause)
+		}
 		for part := range parts(moving) {
 			left, err := r.round(ctx, part, round >= stillAfter)
 			if err != nil {

@@ -1,0 +1,130 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/godwit-migrate/godwit"
+	"github.com/godwit-migrate/godwit/internal/verify"
+)
+
+// keptVerification is the document of the last verification.
+type keptVerification struct {
+	*Verification
+	Answered int64 `json:"answered"` // the request that it answers
+}
+
+// verify compares everything once in the life of a migration, and again when asked to.
+func (r *run) verify(ctx context.Context) error {
+	r.mu.Lock()
+	due := r.verified == nil || r.command.Verify > r.answered || r.verified.Differing > 0
+	r.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return r.check(ctx)
+}
+
+// verifyOnRequest carries out a request that came while following.
+func (r *run) verifyOnRequest(ctx context.Context) error {
+	r.mu.Lock()
+	due := r.command.Verify > r.answered
+	r.mu.Unlock()
+	if !due {
+		return nil
+	}
+	if err := r.enter(ctx, Verify); err != nil {
+		return err
+	}
+	if err := r.check(ctx); err != nil {
+		return err
+	}
+	return r.enter(ctx, Follow)
+}
+
+// check compares every row of every table that is not stopped, mends what differs where that was asked for, and keeps the
+// outcome. Differences are no error here: the end of the run, or the status, tells them.
+func (r *run) check(ctx context.Context) error {
+	r.mu.Lock()
+	request, repair := r.command.Verify, r.command.Repair && r.command.Verify > r.answered
+	r.mu.Unlock()
+	start := time.Now()
+	o := r.comparison()
+	o.Progress = func(table int, rows int64) {
+		r.view.await(fmt.Sprintf("the comparison (%s: %d rows)", r.Tables.Mappings[table].Source.Name, rows))
+	}
+	report, err := verify.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	if repair && report.Differing() > 0 {
+		r.Log.Warn("repair", "rows", report.Differing())
+		if err := verify.Repair(ctx, o, report); err != nil {
+			return err
+		}
+	}
+	r.view.await("")
+	v := r.keep(report, time.Since(start))
+	r.mu.Lock()
+	r.verified, r.answered = v, request
+	r.mu.Unlock()
+	if err := store(ctx, r.Target.State, docVerified, keptVerification{v, request}); err != nil {
+		return err
+	}
+	r.Log.Info("verified", "rows", v.Rows, "differing", v.Differing, "seconds", v.Seconds)
+	return r.publish(ctx)
+}
+
+func (r *run) comparison() verify.Options {
+	return verify.Options{
+		Source: r.Source.Rows, Target: r.Target.Rows, Applier: r.applier, Tables: r.Tables,
+		Only: func(m *godwit.Mapping) bool { return !r.view.isStopped(m.ID) },
+		Wait: func(ctx context.Context) error { return r.gate.Wait(ctx, 0) },
+	}
+}
+
+// keep turns a report into what is stored: keys, but no values.
+func (r *run) keep(report *verify.Report, took time.Duration) *Verification {
+	v := &Verification{At: time.Now().UTC(), Differing: report.Differing(), Seconds: took.Seconds()}
+	for i := range report.Tables {
+		t := &report.Tables[i]
+		v.Rows += t.Rows
+		v.Unsettled += t.Unsettled
+		verdict := TableVerdict{Table: t.Mapping.Source.Name, Rows: t.Rows, Missing: t.Missing, Extra: t.Extra, Changed: t.Changed,
+			Unsettled: t.Unsettled}
+		if all := t.Rows + t.Extra + t.Rejected; all > 0 {
+			verdict.Drift = float64(t.Differing()) / float64(all)
+		}
+		for _, s := range t.Samples {
+			verdict.Samples = append(verdict.Samples, Sample{Key: s.Key, Kind: s.Kind, Columns: s.Columns, Reason: s.Reason})
+		}
+		v.Tables = append(v.Tables, verdict)
+		r.view.verdict(t.Mapping.ID, t.Clean())
+	}
+	return v
+}
+
+// clean says, at the end of a run that has an end, why the target is not what it should be, if so.
+func (r *run) clean() error {
+	r.mu.Lock()
+	v := r.verified
+	r.mu.Unlock()
+	for i, m := range r.Tables.Mappings {
+		if f, ok := r.view.finding(i); ok {
+			return godwit.Errorf(godwit.Unsupported, "table %s is stopped: %s", m.Source.Name, f.Message).WithHint("%s", f.Hint)
+		}
+	}
+	switch {
+	case v == nil:
+		return nil
+	case v.Differing > 0:
+		name := v.firstDiffering()
+		return godwit.Errorf(godwit.Mismatch, "%d of %d rows differ, first in table %s", v.Differing, v.Rows, name).
+			WithHint("godwit diff %s, then godwit verify --repair", name)
+	case v.Unsettled > 0:
+		return godwit.Errorf(godwit.Mismatch, "%d rows were changed too often to be compared", v.Unsettled).
+			WithHint("verify again at a quieter hour: godwit verify")
+	}
+	return nil
+}
