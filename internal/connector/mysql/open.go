@@ -18,6 +18,7 @@ type server struct {
 	number   int    // 10.11.19 is 101119
 	id       string // of the server, without the database
 	database string
+	user     string // "godwit@%": the account that the server found for us
 
 	mu     sync.Mutex
 	idle   []*session
@@ -63,6 +64,12 @@ func (s *server) identify(ctx context.Context) error {
 	defer s.giveBack(c)
 	if s.version, err = c.value(ctx, "SELECT VERSION()"); err != nil {
 		return err
+	}
+	if s.user, err = c.value(ctx, "SELECT CURRENT_USER()"); err != nil {
+		return err
+	}
+	if !strings.Contains(s.user, "@") {
+		return godwit.Errorf(godwit.Ambiguous, "the server calls us %q, which is no account", s.user)
 	}
 	s.mariadb = strings.Contains(s.version, "MariaDB")
 	s.number = versionNumber(s.version)
@@ -216,4 +223,8 @@ func (s *server) grantStatus() string {
 	return fmt.Sprintf("GRANT REPLICATION CLIENT ON *.* TO %s", s.account())
 }
 
-func (s *server) account() string { return literal(s.cfg.user) + "@'%'" }
+// account is who we are to the server, as GRANT wants it.
+func (s *server) account() string {
+	at := strings.LastIndexByte(s.user, '@')
+	return literal(s.user[:at]) + "@" + literal(s.user[at+1:])
+}
