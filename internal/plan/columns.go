@@ -279,7 +279,7 @@ func (c *column) relax(rule string) {
 	case !c.m.NotNull:
 		return
 	}
-	c.m.NotNull = false
+	c.m.NotNull = c.key
 	c.p.say(f)
 }
 

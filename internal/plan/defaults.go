@@ -160,7 +160,11 @@ func literalDefault(v string, c *godwit.ColumnMapping, src *godwit.Column) (*god
 	case godwit.KindText:
 		return plain, !strings.ContainsRune(v, 0) && src.Type.Kind != godwit.KindBits && src.Type.Kind != godwit.KindBytes
 	case godwit.KindBytes:
-		return &godwit.Default{Expr: `'\x` + hex.EncodeToString([]byte(v)) + `'::bytea`}, true
+		raw := []byte(v)
+		if src.Type.Kind == godwit.KindBytes && src.Type.Fixed {
+			raw = append(raw, make([]byte, max(0, src.Type.Length-len(raw)))...) // binary(n) pads with zeros
+		}
+		return &godwit.Default{Expr: `'\x` + hex.EncodeToString(raw) + `'::bytea`}, true
 	case godwit.KindEnum:
 		return plain, slices.Contains(c.Type.Labels, v)
 	case godwit.KindSet:
