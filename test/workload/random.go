@@ -31,7 +31,7 @@ type RandomColumn struct {
 	Name     string
 	Type     string
 	Nullable bool
-	folds    bool                   // compares by a collation, so that two texts may be one key
+	folds    bool                   // compares by a collation (if only by padding), so that two texts may be one key
 	value    func(r *Random) string // an SQL literal
 }
 

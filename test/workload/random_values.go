@@ -51,8 +51,8 @@ var keyTypes = []RandomColumn{
 	{Type: "bigint unsigned", value: smallNumber},
 	{Type: "smallint", value: smallNumber},
 	{Type: "varchar(20)", folds: true, value: keyText},
-	{Type: "varchar(20) COLLATE utf8mb4_bin", value: keyText},
-	{Type: "char(6) CHARACTER SET ascii COLLATE ascii_bin", value: func(r *Random) string { return fmt.Sprintf("'k%d'", r.rand.IntN(200)) }},
+	{Type: "varchar(20) COLLATE utf8mb4_bin", folds: true, value: keyText},
+	{Type: "char(6) CHARACTER SET ascii COLLATE ascii_bin", folds: true, value: func(r *Random) string { return fmt.Sprintf("'k%d'", r.rand.IntN(200)) }},
 	{Type: "varbinary(8)", value: func(r *Random) string {
 		return fmt.Sprintf("x'%02x%s'", r.rand.IntN(200), strings.Repeat("00", r.rand.IntN(3)))
 	}},
