@@ -3,6 +3,7 @@ package apply
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/godwit-migrate/godwit"
 )
@@ -165,12 +166,19 @@ func (k *cascading) follow(ctx context.Context, table int, before, after godwit.
 		if depth == maxDepth {
 			return godwit.Errorf(godwit.Ambiguous, "cascade to %s: deeper than %d levels", child.Source.Name, maxDepth)
 		}
+		if to != nil && act == godwit.Cascade && overlap(rule.ChildColumns, child.Key) {
+			k.w.put("recheck/"+child.Source.Name, map[string]any{"why": "a cascade moved keys while rows may not have been copied"})
+		}
 		k.w.cascades = append(k.w.cascades, cascade{child: rule.Child, rule: i, tx: k.tx, old: from, new: to})
 		if err := k.children(ctx, rule, child, from, to, depth); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func overlap(a, b []int) bool {
+	return slices.ContainsFunc(a, func(c int) bool { return slices.Contains(b, c) })
 }
 
 // children changes the rows of child that the target has under the old value.

@@ -62,6 +62,9 @@ func underFire(t *testing.T, seed uint64) {
 	rate := []float64{0, 0.002, 0.02}[r.IntN(3)]
 	modes := []fault.Mode{fault.Before, fault.After, fault.Late}
 	plan := func(call string) fault.Mode {
+		if call == "put" && rand.IntN(2) == 0 { // a chunk's rows are written, and it is not committed yet
+			time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
+		}
 		p := rate
 		if call == "commit" {
 			p *= 5

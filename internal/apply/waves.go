@@ -57,7 +57,7 @@ func goesOn(above, deep godwit.CascadeRule) bool {
 	if above.OnDelete != godwit.SetNull && !acts(above.OnUpdate) || !acts(deep.OnUpdate) {
 		return false
 	}
-	return slices.ContainsFunc(above.ChildColumns, func(c int) bool { return slices.Contains(deep.ParentColumns, c) })
+	return overlap(above.ChildColumns, deep.ParentColumns)
 }
 
 func waits(parents, done map[int]bool) bool {
