@@ -64,6 +64,9 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 		return nil, err
 	}
 	err = r.walk(ctx)
+	if r.applier != nil && ctx.Err() == nil {
+		r.measureLag(ctx)
+	}
 	status := r.status(time.Now())
 	status.Alive = false
 	if e := r.farewell(ctx, status); err == nil {
