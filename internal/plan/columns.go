@@ -75,6 +75,9 @@ func (c *column) settleType(notes *typeNotes) error {
 		c.typed = true
 	}
 	switch c.src.Type.Kind {
+	case godwit.KindInvalid:
+		c.p.say(godwit.Finding{Rule: "unknown-type", Table: c.t.src.Name, Column: c.src.Name, Message: "godwit does not know the type " + c.src.Native,
+			Hint: "exclude the table, or change the column's type on the source"})
 	case godwit.KindBool:
 		c.boolean(notes)
 	case godwit.KindDecimal:
@@ -189,7 +192,7 @@ func (c *column) enum(notes *typeNotes) {
 	}
 	long := len(c.src.Type.Labels) > maxEnumLabels || slices.ContainsFunc(c.src.Type.Labels, func(l string) bool { return len(l) > maxLabel })
 	to := cmp.Or(c.chosen("enum-type"), "enum")
-	if c.fam.enumText || long || c.p.schema.Table(c.t.src.Name+"_"+c.src.Name) != nil { // PostgreSQL has one space of names for tables and types
+	if c.fam.enumText || long {
 		to = "text"
 	}
 	c.m.Type.Plain = to == "text"

@@ -132,7 +132,7 @@ var (
 	numberPattern = regexp.MustCompile(`^-?\d+(\.\d+)?([eE][-+]?\d+)?$`)
 	datePattern   = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2})( \d{2}:\d{2}:\d{2}(\.\d{1,6})?)?$`)
 	clockPattern  = regexp.MustCompile(`^-?\d{2,3}:\d{2}:\d{2}(\.\d{1,6})?$`)
-	bitsPattern   = regexp.MustCompile(`^[bB]'([01]*)'$`)
+	bitsPattern   = regexp.MustCompile(`^(?:[bB]')?([01]+)'?$`)
 )
 
 // literalDefault checks a literal against the target type, and renders what would be read in another way there.
@@ -141,9 +141,9 @@ func literalDefault(v string, c *godwit.ColumnMapping, src *godwit.Column) (*god
 	switch c.Type.Kind {
 	case godwit.KindBool:
 		switch bits := bitsPattern.FindStringSubmatch(v); {
-		case v == "0" || bits != nil && strings.Trim(bits[1], "0") == "":
+		case bits != nil && strings.Trim(bits[1], "0") == "":
 			return &godwit.Default{Expr: "false"}, true
-		case v == "1" || bits != nil && strings.TrimLeft(bits[1], "0") == "1":
+		case bits != nil && strings.TrimLeft(bits[1], "0") == "1":
 			return &godwit.Default{Expr: "true"}, true
 		}
 		return nil, false

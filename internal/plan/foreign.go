@@ -201,14 +201,28 @@ func (p *planner) blockCascade(t, parent *table, fk *godwit.ForeignKey) {
 			block("cascade-types", fmt.Sprintf("ties %s to another type, %s to %s", child.Name, a.Kind, b.Kind), "")
 		}
 		if child.Type.Kind == godwit.KindText && (child.FoldsCase || child.PadsSpace || up.FoldsCase || up.PadsSpace) {
-			block("cascade-folds", "changes children of "+parentName(fk)+" unlogged, and compares "+child.Name+" by collation "+child.Collation,
-				"check that each child holds the very bytes of its parent, then decide cascade-folds: trust")
+			p.foldingCascade(t, fk, child)
 			break
 		}
 	}
 	if name := generatedFrom(t.src, fk); name != "" {
 		block("cascade-generated", "sets columns unlogged, from which "+name+" is computed", "")
 	}
+}
+
+// foldingCascade weighs a cascade that joins by a collation. The scan has looked for children whose bytes differ from their parent's.
+func (p *planner) foldingCascade(t *table, fk *godwit.ForeignKey, child *godwit.Column) {
+	f := godwit.Finding{Rule: "cascade-folds", Table: t.src.Name, Default: "trust",
+		Message: "foreign key " + fk.Name + " changes children of " + parentName(fk) + " unlogged, and compares " + child.Name + " by collation " + child.Collation}
+	differ := p.takeFKFacts(t, fk, "fk-fold")
+	if len(differ) == 0 {
+		p.weigh(f)
+		return
+	}
+	f.Severity, f.Default, f.Count, f.Sample = godwit.Blocker, "", differ[0].Count, differ[0].Sample
+	f.Message += "; rows differ from their parent already"
+	f.Hint = "give the children on the source the very bytes of their parent: UPDATE " + backtick(t.src.Name) + " JOIN " + backtick(fk.Parent) + " ... SET " + backtick(child.Name) + " = the parent's"
+	p.say(f)
 }
 
 // generatedFrom names a generated column that is computed from columns which the foreign key sets.

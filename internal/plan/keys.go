@@ -13,7 +13,7 @@ func (p *planner) keys(t *table) {
 	for i := range t.src.Indexes {
 		x := &t.src.Indexes[i]
 		if cols, full := fullUnique(x); full {
-			if !(t.keyName == x.Name && slices.Equal(cols, t.key)) && !p.lostColumns(t, cols) {
+			if !(t.keyName == x.Name && slices.Equal(cols, t.key)) {
 				t.m.Uniques = append(t.m.Uniques, cols)
 			}
 		}
@@ -27,11 +27,6 @@ func (p *planner) keys(t *table) {
 	}); len(floats) > 0 {
 		p.say(godwit.Finding{Rule: "float-key", Table: t.src.Name, Message: "the row key holds floating point: " + list(floats)})
 	}
-}
-
-// lostColumns is true where a column of a key has no order or equality on the target.
-func (p *planner) lostColumns(t *table, cols []int) bool {
-	return slices.ContainsFunc(cols, func(c int) bool { return t.m.Columns[c].Type.Kind == godwit.KindJSON && t.m.Columns[c].Type.Plain })
 }
 
 func columnNames(t *table, ordinals []int, keep func(*godwit.ColumnMapping) bool) []string {

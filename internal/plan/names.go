@@ -158,7 +158,9 @@ func (p *planner) nameObjects() {
 		}
 	}
 	for _, t := range p.tables {
-		t.m.KeyName = schema.free(t.m.Target + "_pkey")
+		if t.keyName == "" { // else it is the name of the index that serves as key
+			t.m.KeyName = schema.free(t.m.Target + "_pkey")
+		}
 	}
 	for _, t := range p.tables {
 		local := names{t.m.KeyName: true}
@@ -175,6 +177,9 @@ func (p *planner) nameObjects() {
 			}
 			t.m.IndexNames[i] = schema.free(candidates...)
 			local[t.m.IndexNames[i]] = true
+			if name == t.keyName {
+				t.m.KeyName = t.m.IndexNames[i]
+			}
 			if t.m.IndexNames[i] != name {
 				renamed = append(renamed, name+" to "+t.m.IndexNames[i])
 			}

@@ -64,7 +64,7 @@ func (c *column) charset() {
 	if !fact {
 		return
 	}
-	f.Message = detailed("godwit cannot decode charset "+c.src.Charset, f.Message)
+	f.Message = "godwit cannot decode charset " + c.src.Charset
 	f.Hint = "decide decode-as with the charset that the bytes are in, or convert the column to utf8mb4"
 	if c.m.Policy.DecodeAs != "" {
 		f.Severity, f.Chosen, f.By = godwit.Note, c.m.Policy.DecodeAs, byFile
