@@ -26,7 +26,7 @@ func (d doctor) Check(ctx context.Context, r godwit.Role) ([]godwit.Probe, error
 	e := &examination{d: d.database}
 	err := d.pool.with(ctx, func(s *session) error {
 		e.s = s
-		for _, probe := range []func(context.Context) error{e.version, e.writable, e.encoding, e.create, e.temporary, e.collations, e.connections, e.durable, e.memory, e.wal, e.occupied} {
+		for _, probe := range []func(context.Context) error{e.version, e.direct, e.writable, e.encoding, e.create, e.temporary, e.collations, e.connections, e.durable, e.memory, e.wal, e.occupied} {
 			if err := probe(ctx); err != nil {
 				return err
 			}
@@ -59,6 +59,19 @@ func (e *examination) version(ctx context.Context) error {
 		e.say("version", "ok", "", "PostgreSQL %s", v[0]) // Open refused older ones than 13
 	}
 	return err
+}
+
+func (e *examination) direct(ctx context.Context) error {
+	direct, err := e.s.direct(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !direct:
+		e.say("direct connection", "fail", "name the PostgreSQL server itself in the target URL", "a connection pooler stands between: locks and settings of a session do not hold there")
+	default:
+		e.say("direct connection", "ok", "", "no pooler between")
+	}
+	return nil
 }
 
 func (e *examination) writable(ctx context.Context) error {
@@ -135,7 +148,7 @@ func (e *examination) collations(ctx context.Context) error {
 
 func (e *examination) connections(ctx context.Context) error {
 	v, err := e.ask(ctx, `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-		- (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'), current_setting('max_connections')`)
+		- (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datid IS NOT NULL), current_setting('max_connections')`)
 	if err != nil {
 		return err
 	}

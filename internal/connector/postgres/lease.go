@@ -17,8 +17,9 @@ type writer struct{ *database }
 // lease is an advisory lock on a connection of its own, plus an epoch in godwit.lease. The lock tells a living holder: it goes
 // with the process. The epoch is what shuts an old holder out: each Tx proves it, lock or no lock.
 type lease struct {
+	db    *database
 	epoch int64
-	s     *session
+	s     *session // of the watcher, and of Release when that has ended
 	lost  chan struct{}
 
 	stop context.CancelFunc
@@ -54,14 +55,21 @@ func (w writer) Acquire(ctx context.Context, owner string) (godwit.Lease, error)
 		return nil, err
 	}
 	watch, stop := context.WithCancel(context.Background())
-	l := &lease{epoch: epoch, s: s, lost: make(chan struct{}), stop: stop, done: make(chan struct{})}
+	l := &lease{db: w.database, epoch: epoch, s: s, lost: make(chan struct{}), stop: stop, done: make(chan struct{})}
 	go l.watch(watch)
 	return l, nil
 }
 
 func (w writer) take(ctx context.Context, s *session, owner string) (int64, error) {
 	const op = "take the lease"
-	got, err := s.query(ctx, "SELECT pg_try_advisory_lock($1::bigint)", strconv.FormatInt(w.lockID(), 10))
+	if direct, err := s.direct(ctx); err != nil || !direct {
+		if err == nil {
+			err = godwit.Errorf(godwit.Unsupported, "a connection pooler stands before the target: locks and settings of a session do not hold there").
+				WithHint("name the PostgreSQL server itself in the target URL")
+		}
+		return 0, wrap(op, err)
+	}
+	got, err := s.query(ctx, "SELECT pg_try_advisory_lock($1::bigint)", itoa(w.lockID()))
 	if err != nil {
 		return 0, wrap(op, err)
 	}
@@ -83,14 +91,21 @@ func (w writer) take(ctx context.Context, s *session, owner string) (int64, erro
 	return strconv.ParseInt(string(row[0][0]), 10, 64)
 }
 
+// direct reports whether the server itself answers, and not a pooler, which hands out process ids of its own.
+func (s *session) direct(ctx context.Context) (bool, error) {
+	r, err := s.query(ctx, "SELECT pg_backend_pid()")
+	return err == nil && atoi(r[0][0]) == int64(s.conn.PID()), err
+}
+
 // lockID is the advisory lock of the migration; such locks are per database.
 func (d *database) lockID() int64 {
 	sum := sha256.Sum256([]byte("godwit lease " + d.schema))
 	return int64(binary.BigEndian.Uint64(sum[:8]))
 }
 
-// watch closes lost when the connection breaks. It waits for a notification that nobody sends, which ends at once when the
-// server closes; every few seconds it asks, for a network that only falls silent.
+// watch notices when the connection breaks: it waits for a notification that nobody sends, which ends at once when the server
+// closes; every few seconds it asks, for a network that only falls silent. A server that restarts is no loss: the lock is
+// taken again, and as long as the epoch is ours nobody else was here. Each Tx proves the epoch meanwhile.
 func (l *lease) watch(ctx context.Context) {
 	defer close(l.done)
 	for ctx.Err() == nil {
@@ -98,14 +113,43 @@ func (l *lease) watch(ctx context.Context) {
 		err := l.s.conn.WaitForNotification(wait)
 		quiet := wait.Err() != nil
 		cancel()
-		if ctx.Err() != nil {
-			return
+		if (err == nil || quiet) && !l.s.conn.IsClosed() && l.answers(ctx) {
+			continue
 		}
-		if err != nil && !quiet || l.s.conn.IsClosed() || !l.answers(ctx) {
-			close(l.lost)
+		if !l.regain(ctx) {
+			if ctx.Err() == nil {
+				close(l.lost)
+			}
 			return
 		}
 	}
+}
+
+// regain takes the lock again after the connection broke. It answers false when another process has taken the lease.
+func (l *lease) regain(ctx context.Context) bool {
+	l.s.close()
+	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 5*time.Second) {
+		if s, err := l.db.pool.connect(ctx); err == nil {
+			// First the lock: who takes the lease holds it, so an epoch that is seen behind it does not change.
+			got, err := s.query(ctx, "SELECT pg_try_advisory_lock($1::bigint)", itoa(l.db.lockID()))
+			locked := err == nil && string(got[0][0]) == "t"
+			row, err := s.query(ctx, "SELECT epoch FROM godwit.lease WHERE migration = $1", l.db.schema)
+			if err == nil && (len(row) == 0 || atoi(row[0][0]) != l.epoch) || absent(err) {
+				s.close()
+				return false
+			}
+			if err == nil && locked {
+				l.s = s
+				return true
+			}
+			s.close()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	return false
 }
 
 func (l *lease) answers(ctx context.Context) bool {

@@ -20,6 +20,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -57,8 +58,7 @@ func Open(ctx context.Context, rawURL, schema string) (*godwit.Database, error) 
 	}
 	defer d.pool.put(s)
 	info, err := s.query(ctx, `SELECT current_setting('server_version_num'), current_setting('server_version'), current_database(),
-		(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()),
-		(SELECT system_identifier FROM pg_catalog.pg_control_system())`)
+		(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`)
 	if err != nil {
 		return nil, wrap("ask the server who it is", err)
 	}
@@ -68,8 +68,12 @@ func Open(ctx context.Context, rawURL, schema string) (*godwit.Database, error) 
 		d.pool.close()
 		return nil, godwit.Errorf(godwit.Unsupported, "PostgreSQL %s is too old: 13 or later is needed", r[1])
 	}
+	system, err := s.query(ctx, "SELECT system_identifier FROM pg_catalog.pg_control_system()")
+	if err != nil { // some hosted servers keep this to themselves
+		system = [][][]byte{{fmt.Appendf(nil, "%s:%d", cfg.Host, cfg.Port)}}
+	}
 	return &godwit.Database{
-		Kind: "postgresql", Version: string(r[1]), Name: string(r[2]), ID: string(r[4]) + "/" + string(r[3]),
+		Kind: "postgresql", Version: string(r[1]), Name: string(r[2]), ID: string(system[0][0]) + "/" + string(r[3]),
 		Schema: schemaReader{d}, Rows: rows{d}, Write: writer{d}, State: state{d}, Doctor: doctor{d}, Load: loadReader{d},
 		Missing: map[string]string{
 			"feed": "reading changes from PostgreSQL is not built yet: it can only be a target",

@@ -40,7 +40,7 @@ func (n *snapshot) Read(ctx context.Context, m *godwit.Mapping, r godwit.Read) (
 	}
 	page, limited := 0, r.Rows > 0 || r.Bytes > 0
 	if limited {
-		page = 16
+		page = 2 // then by the size of the rows seen
 	}
 	for !p.Done {
 		if r.Rows > 0 {

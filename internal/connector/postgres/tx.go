@@ -23,6 +23,11 @@ func (w writer) Begin(ctx context.Context, l godwit.Lease) (godwit.Tx, error) {
 	if err := w.ready(); err != nil {
 		return nil, err
 	}
+	select {
+	case <-l.Lost():
+		return nil, w.gone(l)
+	default:
+	}
 	s, err := w.pool.get(ctx)
 	if err != nil {
 		return nil, err
@@ -38,7 +43,11 @@ SELECT 1 FROM godwit.lease WHERE migration = %s AND epoch = %d FOR SHARE; SET CO
 	if err != nil && codeOf(err) != "42P01" && codeOf(err) != "3F000" {
 		return nil, wrap("begin a transaction on the target", err)
 	}
-	return nil, godwit.Errorf(godwit.Conflict, "the lease of migration %s (epoch %d) is gone: another process took it over", w.schema, l.Epoch()).
+	return nil, w.gone(l)
+}
+
+func (w writer) gone(l godwit.Lease) error {
+	return godwit.Errorf(godwit.Conflict, "the lease of migration %s (epoch %d) is gone: another process took it over", w.schema, l.Epoch()).
 		WithHint(`see who runs it: "godwit status"`)
 }
 

@@ -148,16 +148,11 @@ func TestLeaseFencesTheOlderOne(t *testing.T) {
 		if !strings.Contains(err.Error(), "test:1") {
 			t.Errorf("%q does not name the holder", err)
 		}
-		// The holder's lock is lost while one of its transactions is open: the new one waits for that transaction.
+		// The holder gives the lock up while one of its transactions is open: the new one waits for that transaction.
 		open, err := d.Write.Begin(t.Context(), old)
 		must(t, err)
 		must(t, open.Insert(t.Context(), m, batch(person(1, "a", "A"))))
-		ask(t, other, fmt.Sprintf("SELECT pg_terminate_backend(%d)", old.(*lease).s.conn.PID()))
-		select {
-		case <-old.Lost():
-		case <-time.After(10 * time.Second):
-			t.Fatal("the lost lease was not noticed")
-		}
+		must(t, old.Release())
 		taken := make(chan godwit.Lease, 1)
 		go func() {
 			l, err := other.Write.Acquire(context.Background(), "test:2")
@@ -185,6 +180,74 @@ func TestLeaseFencesTheOlderOne(t *testing.T) {
 			t.Errorf("epoch %d follows %d", last.Epoch(), fresh.Epoch())
 		}
 	})
+}
+
+// A connection of the lease that breaks is no loss, unless somebody else was faster.
+func TestLeaseIsRegained(t *testing.T) {
+	s := servers.Postgres(t, 0)
+	d, m, l, name := peopleAt(t, s)
+	other := openAt(t, s.URL(name), "shop")
+	locks := "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> "
+	pid := fmt.Sprint(l.(*lease).s.conn.PID())
+	ask(t, other, "SELECT pg_terminate_backend("+pid+")")
+	waitFor(t, other, locks+pid, "1")
+	_, err := other.Write.Acquire(t.Context(), "test:2")
+	wantKind(t, err, godwit.Conflict)
+	must(t, within(t, d, l, func(tx godwit.Tx) error { return tx.Insert(t.Context(), m, batch(person(1, "a", "A"))) }))
+
+	w := other.Write.(writer)
+	queue, err := w.pool.connect(t.Context())
+	must(t, err)
+	defer queue.close()
+	got := make(chan error, 1)
+	go func() {
+		got <- queue.exec(context.Background(), fmt.Sprintf("SELECT pg_advisory_lock(%d)", w.lockID()))
+	}()
+	waitFor(t, other, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", "1")
+	ask(t, other, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
+	must(t, <-got)
+	_, err = w.take(t.Context(), queue, "test:2")
+	must(t, err)
+	select {
+	case <-l.Lost():
+	case <-time.After(20 * time.Second):
+		t.Fatal("the lost lease was not noticed")
+	}
+	_, err = d.Write.Begin(t.Context(), l)
+	wantKind(t, err, godwit.Conflict)
+}
+
+// The lease and the pool outlive a restart of the server.
+func TestServerRestart(t *testing.T) {
+	s := servers.Postgres(t, 0, "fsync=on")
+	d, m, l, _ := peopleAt(t, s)
+	must(t, within(t, d, l, func(tx godwit.Tx) error { return tx.Insert(t.Context(), m, batch(person(1, "a", "A"))) }))
+	open, err := d.Write.Begin(t.Context(), l)
+	must(t, err)
+	must(t, open.Insert(t.Context(), m, batch(person(2, "b", "B"))))
+	s.Kill()
+	wantKind(t, open.Commit(t.Context()), godwit.Unavailable)
+	_, err = d.Write.Begin(t.Context(), l)
+	wantKind(t, err, godwit.Unavailable)
+	s.Restart(t)
+	for try := 0; ; try++ {
+		if err = within(t, d, l, func(tx godwit.Tx) error { return tx.Insert(t.Context(), m, batch(person(3, "c", "C"))) }); err == nil {
+			break
+		}
+		if wantKind(t, err, godwit.Unavailable); try == 50 {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	rows := readAll(t, d, m)
+	if len(rows) != 2 || rows[string(key(2))] != "" {
+		t.Errorf("%d rows after the crash", len(rows))
+	}
+	select {
+	case <-l.Lost():
+		t.Error("the lease is lost")
+	default:
+	}
 }
 
 // An epoch is never given twice, not even after all state was dropped.
