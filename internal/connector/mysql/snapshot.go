@@ -76,7 +76,7 @@ func (s *snapshot) Read(ctx context.Context, m *godwit.Mapping, r godwit.Read) (
 		} else if rd.progress.Last == nil || string(rd.progress.Last) == string(rest.After) {
 			err = godwit.Errorf(godwit.Ambiguous, "%d rows in a row have keys without canonical form", rd.seen-before)
 		}
-		rest.After = rd.progress.Last
+		rest.After = rd.progress.Last.Clone() // Last is overwritten by the next part
 	}
 	return rd.progress, wrapTable(err, "read", m)
 }
