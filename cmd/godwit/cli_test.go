@@ -245,3 +245,28 @@ func TestStatus(t *testing.T) {
 	s.status.Phase = lifecycle.Done
 	s.cli(t, "status", targetURL, "--schema", "shop", "-w").want(t, exitOK, "shop done")
 }
+
+// TestVerifyUsesTheChoicesOfTheCopy: what was excluded or accepted on the command line of copy need not be said again.
+func TestVerifyUsesTheChoicesOfTheCopy(t *testing.T) {
+	s := newStage()
+	s.zeroDate()
+	s.engine = done
+	s.cli(t, "copy", sourceURL, targetURL, "--accept-defaults").want(t, exitOK)
+	s.status = &lifecycle.Status{Name: "shop", Phase: lifecycle.Done}
+	s.cli(t, "verify", sourceURL, targetURL).want(t, exitOK, "none differ")
+	if len(s.options) != 2 || s.options[0].Hash != s.options[1].Hash {
+		t.Errorf("verify ran with another plan")
+	}
+	s.cli(t, "copy", sourceURL, targetURL).want(t, exitUndecided) // copy says what it decides
+}
+
+func TestNextStepsCanBePasted(t *testing.T) {
+	s := newStage()
+	s.status = &lifecycle.Status{Name: "shop", Phase: lifecycle.Follow, NextSteps: []string{"godwit diff orders", "godwit verify --repair", "godwit explain ddl", "godwit run"}}
+	s.cli(t, "status", "postgres://app@db2/app", "--schema", "shop").want(t, exitOK,
+		"  godwit diff orders postgres://app@db2/app --schema shop\n",
+		"  godwit verify --repair SOURCE postgres://app@db2/app --schema shop\n",
+		"  godwit explain ddl\n",
+		"  godwit copy SOURCE postgres://app@db2/app --schema shop\n")
+	s.cli(t, "status", targetURL, "--schema", "shop").want(t, exitOK, "  godwit diff orders TARGET --schema shop\n")
+}

@@ -80,14 +80,11 @@ func (a *app) tablesOf(ctx context.Context, j *job, target *godwit.Database) (t 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	known, err := a.factsOf(ctx, source, target)
+	before, err := a.begunWith(ctx, source, target)
 	if err != nil {
 		return nil, err
 	}
-	if known == nil {
-		known = []godwit.Fact{} // names do not depend on the data
-	}
-	w, err := a.weigh(ctx, source, j, known, false)
+	w, err := a.weigh(ctx, source, j.as(before), orEmpty(before.facts()), false) // names do not depend on the data
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -66,13 +67,7 @@ func (a *app) copy(ctx context.Context, o copyOptions, args []string) error {
 		return err
 	}
 	sum, p, err := a.drive(ctx, j, lifecycle.Done)
-	if sum == nil || sum.Status == nil {
-		return err
-	}
-	if werr := o.print(a, j, sum, p); err == nil {
-		err = werr
-	}
-	return err
+	return a.conclude(o.output, j, sum, p, err, []string{"godwit status " + j.targetWords()})
 }
 
 // copyJob is the only one that takes both URLs and a file.
@@ -90,6 +85,7 @@ func (a *app) copyJob(ctx context.Context, o copyOptions, args []string) (*job, 
 			return nil, err
 		}
 	}
+	j.decides = true
 	j.choices.AcceptDefaults = j.choices.AcceptDefaults || o.acceptDefaults
 	if len(o.tables) > 0 {
 		j.choices.Include = o.tables
@@ -101,19 +97,36 @@ func (a *app) copyJob(ctx context.Context, o copyOptions, args []string) (*job, 
 	return j, nil
 }
 
-func (o copyOptions) print(a *app, j *job, sum *lifecycle.Summary, p *plan.Plan) error {
-	if o.output == "json" {
-		return a.json(outcome(j, sum, p, []string{"godwit status " + j.targetWords()}))
+// conclude prints what a run did, and returns its error. For people a run that failed has no summary, unless it is that data
+// differs: how far it got stands on stderr, and godwit status tells.
+func (a *app) conclude(output string, j *job, sum *lifecycle.Summary, p *plan.Plan, err error, next []string) error {
+	if sum == nil || sum.Status == nil {
+		return err
 	}
-	printSummary(a.Out, a.outPalette(), sum, p)
-	return nil
-}
-
-// outcome is the summary of a run for machines.
-func outcome(j *job, sum *lifecycle.Summary, p *plan.Plan, next []string) map[string]any {
 	if len(sum.Status.NextSteps) > 0 {
 		next = j.steps(sum.Status.NextSteps)
 	}
+	if output == "json" {
+		if failed := a.json(outcome(sum, p, next)); err == nil {
+			err = failed
+		}
+		return err
+	}
+	if err != nil && godwit.KindOf(err) != godwit.Mismatch && !errors.Is(err, errInterrupted) {
+		return err
+	}
+	printSummary(a.Out, a.outPalette(), sum, p)
+	if err == nil {
+		fmt.Fprintf(a.Out, "\n%s\n", a.outPalette().bold("Next"))
+		for _, n := range next {
+			fmt.Fprintf(a.Out, "  %s\n", n)
+		}
+	}
+	return err
+}
+
+// outcome is the summary of a run for machines.
+func outcome(sum *lifecycle.Summary, p *plan.Plan, next []string) map[string]any {
 	return map[string]any{
 		"migration":       sum.Status.Name,
 		"phase":           sum.Status.Phase,

@@ -183,12 +183,17 @@ func (a *app) printReport(w io.Writer, r *report, all bool) {
 	d := r.Database
 	fmt.Fprintf(w, "%s  %s %s\n", p.bold(printable(d.Name)), d.Kind, d.Version)
 	fmt.Fprintf(w, "  %s, about %s, about %s\n", counted(int64(d.Tables), "table"), counted(d.Rows, "row"), size(d.Bytes))
-	for _, s := range d.Load {
-		line := fmt.Sprintf("  %s %s", s.Name, number(s.Value))
-		if s.Limit > 0 {
-			line += " of " + number(s.Limit)
+	if len(d.Load) > 0 {
+		fmt.Fprintf(w, "\n%s\n", p.bold("Load now"))
+		c := newColumns("signal", ">value", ">limit")
+		for _, s := range d.Load {
+			limit := ""
+			if s.Limit > 0 {
+				limit = number(s.Limit)
+			}
+			c.add(s.Name, number(s.Value), limit)
 		}
-		fmt.Fprintln(w, line)
+		c.print(w, p, "  ")
 	}
 	findingsView{paint: p, width: a.outWidth(), all: all}.print(w, r.Findings)
 	printTables(w, p, r.Tables, all)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -53,22 +52,5 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	}
 	j.choices.AcceptDefaults = j.choices.AcceptDefaults || o.acceptDefaults
 	sum, p, err := a.drive(ctx, j, lifecycle.Phase(o.until))
-	if sum == nil || sum.Status == nil {
-		return err
-	}
-	next := []string{"godwit status " + j.words, "godwit verify " + j.words}
-	if o.output == "json" {
-		if werr := a.json(outcome(j, sum, p, next)); werr != nil && err == nil {
-			err = werr
-		}
-		return err
-	}
-	printSummary(a.Out, a.outPalette(), sum, p)
-	if err == nil {
-		fmt.Fprintf(a.Out, "\n%s\n", a.outPalette().bold("Next"))
-		for _, n := range next {
-			fmt.Fprintf(a.Out, "  %s\n", n)
-		}
-	}
-	return err
+	return a.conclude(o.output, j, sum, p, err, []string{"godwit status " + j.words, "godwit verify " + j.words})
 }

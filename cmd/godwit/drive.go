@@ -28,18 +28,18 @@ func (a *app) drive(ctx context.Context, j *job, until lifecycle.Phase) (sum *li
 	a.say("source  %s %s, database %s", source.Kind, source.Version, printable(source.Name))
 	a.say("target  %s %s, schema %s", target.Kind, target.Version, printable(j.schema))
 
-	known, err := a.factsOf(ctx, source, target)
+	before, err := a.begunWith(ctx, source, target)
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := a.weigh(ctx, source, j, known, true)
+	w, err := a.weigh(ctx, source, j.as(before), before.facts(), true)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := a.ready(w.plan, j); err != nil {
 		return nil, w.plan, err
 	}
-	if known == nil {
+	if before == nil {
 		if err := a.begin(ctx, j, source, target, w.facts); err != nil {
 			return nil, w.plan, err
 		}
@@ -48,23 +48,6 @@ func (a *app) drive(ctx context.Context, j *job, until lifecycle.Phase) (sum *li
 	}
 	sum, err = a.engine(ctx, j, source, target, w.plan, until)
 	return sum, w.plan, err
-}
-
-// begin keeps what a fresh migration was planned with, and its first limits. Limits that were set live stay in force over a
-// restart, so the file's are written only here.
-func (a *app) begin(ctx context.Context, j *job, source, target *godwit.Database, facts []godwit.Fact) error {
-	if err := a.keepFacts(ctx, source, target, facts); err != nil {
-		return side("write the state on the target", err)
-	}
-	if len(j.throttle) == 0 {
-		return nil
-	}
-	c, err := a.world.readCommand(ctx, target)
-	if err != nil {
-		return side("read the state on the target", err)
-	}
-	c.Throttle = j.throttle
-	return a.world.writeCommand(ctx, target, c)
 }
 
 // engine runs the lifecycle with progress on stderr.

@@ -30,7 +30,7 @@ func (a *app) jobFromFile(ctx context.Context, path, schema string) (*job, error
 
 // takeFrom takes what a file decides, but not where it points.
 func (j *job) takeFrom(s *spec.Spec) {
-	j.choices = s.Choices
+	j.choices, j.decides = s.Choices, true
 	j.workers, j.memory, j.spool, j.throttle = s.Run.Workers, s.Run.Memory, s.Run.Spool, s.Run.Throttle
 }
 

@@ -19,11 +19,13 @@ const defaultFile = "godwit.yaml"
 // job is what a command is about: two databases, and what the user decided. URLs are resolved: they may hold a password and
 // are never printed.
 type job struct {
-	name     string
-	source   string // URL; empty where only a target was named
-	target   string // URL
-	schema   string // on the target
-	choices  godwit.Choices
+	name    string
+	source  string // URL; empty where only a target was named
+	target  string // URL
+	schema  string // on the target
+	choices godwit.Choices
+	// decides: the choices come from a file or from flags. Otherwise those that the migration began with count.
+	decides  bool
 	throttle map[string]float64 // first limits, see drive.go
 	workers  int
 	memory   int64
@@ -260,10 +262,22 @@ func host(raw string) string {
 func (j *job) steps(next []string) []string {
 	full := make([]string, len(next))
 	for i, n := range next {
-		full[i] = n
-		if strings.HasPrefix(n, "godwit ") && !strings.Contains(n, " explain ") && !strings.Contains(n, " -f ") {
-			full[i] = n + " " + j.words
-		}
+		full[i] = j.step(n)
 	}
 	return full
+}
+
+func (j *job) step(command string) string {
+	verb, _, _ := strings.Cut(strings.TrimPrefix(command, "godwit "), " ")
+	words := j.words
+	if j.source == "" && (verb == "run" || verb == "verify") {
+		words = "SOURCE " + words
+	}
+	switch {
+	case !strings.HasPrefix(command, "godwit ") || verb == "explain" || strings.Contains(command, " -f "):
+		return command
+	case verb == "run" && j.file == "": // it was begun by copy, or with a file that we were not told of
+		return "godwit copy " + words
+	}
+	return command + " " + words
 }

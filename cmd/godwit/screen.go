@@ -34,6 +34,7 @@ func frame(v view, p palette, width, height int) []string {
 func totalLine(v view, p palette, width int) string {
 	numbers := strings.Join(v.total(), "  ")
 	n, ok := percent(v.Rows, v.RowsTotal, v.copied())
+	ok = ok && v.Phase != lifecycle.Index && v.Phase != lifecycle.Verify
 	room := width - cellWidth(numbers) - 2
 	if !ok || room < 8 {
 		return numbers
@@ -55,7 +56,7 @@ func tableLines(v view, p palette, room int) []string {
 	for i := range shown {
 		t := &shown[i]
 		bar, share := "", ""
-		if n, ok := percent(t.Rows, t.RowsTotal, tableCopied(t)); ok {
+		if n, ok := percent(t.Rows, t.RowsTotal, tableCopied(t)); ok && !v.copied() {
 			bar, share = p.bar(n, 12), fmt.Sprintf("%d %%", n)
 		}
 		speed := ""

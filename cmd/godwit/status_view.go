@@ -71,6 +71,9 @@ func (v view) headline(p palette) string {
 
 // total is the line of numbers over all tables.
 func (v view) total() []string {
+	if v.Phase == lifecycle.Index || v.Phase == lifecycle.Verify {
+		return v.afterCopy()
+	}
 	var parts []string
 	done := v.copied()
 	if p, ok := percent(v.Rows, v.RowsTotal, done); ok {
@@ -87,6 +90,21 @@ func (v view) total() []string {
 		}
 	}
 	return parts
+}
+
+// afterCopy is the total of the phases behind the copy: no percentage, since 100 % of the rows is not yet the end.
+func (v view) afterCopy() []string {
+	parts := []string{count(v.Rows) + " rows copied", size(v.Bytes)}
+	if v.Phase != lifecycle.Verify {
+		return parts
+	}
+	compared := 0
+	for i := range v.Tables {
+		if v.Tables[i].State == "verified" || v.Tables[i].State == "differs" {
+			compared++
+		}
+	}
+	return append(parts, fmt.Sprintf("%d of %s compared", compared, counted(int64(len(v.Tables)), "table")))
 }
 
 // of renders a part with its denominator: an estimate has a tilde, and one that was too low is left out.

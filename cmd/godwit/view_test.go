@@ -50,6 +50,9 @@ func TestStatusView(t *testing.T) {
 	for _, s := range []*lifecycle.Status{
 		midway(),
 		{Name: "shop", Phase: lifecycle.Prepare, Updated: noon.Add(-3 * time.Hour), LagBytes: -1, ETA: -1},
+		{Name: "shop", Phase: lifecycle.Verify, Updated: noon, Alive: true, Rows: 1_000_003, RowsTotal: 1_000_003, Bytes: 5 << 20, Total: 5 << 20, ETA: -1,
+			Waiting: "the comparison (orders: 20000 rows)", Tables: []lifecycle.TableStatus{
+				{Table: "orders", State: "copied", Rows: 1_000_000, RowsTotal: 1_000_000}, {Table: "tags", State: "verified", Rows: 3, RowsTotal: 3}}},
 		{Name: "shop", Phase: lifecycle.Follow, Updated: noon, Alive: true, Paused: true, Verified: differing(), ETA: -1,
 			Rows: 1_000_003, RowsTotal: 1_000_003, Bytes: 5 << 20, Total: 5 << 20,
 			Tables: []lifecycle.TableStatus{{Table: "orders", State: "differs", Rows: 1_000_000, RowsTotal: 1_000_000, Differing: 14}},
@@ -63,8 +66,12 @@ func TestStatusView(t *testing.T) {
 
 func TestScreen(t *testing.T) {
 	var b strings.Builder
-	for _, size := range [][2]int{{120, 40}, {80, 8}, {40, 3}} {
-		lines := frame(view{midway(), noon}, palette{}, size[0], size[1])
+	for _, size := range [][2]int{{120, 40}, {80, 8}, {40, 3}, {100, 20}} {
+		s := midway()
+		if size[0] == 100 {
+			s.Phase, s.Tables = lifecycle.Verify, s.Tables[5:]
+		}
+		lines := frame(view{s, noon}, palette{}, size[0], size[1])
 		if len(lines) > size[1] {
 			t.Errorf("%d lines on a screen of %d", len(lines), size[1])
 		}

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/godwit-migrate/godwit"
-	"github.com/godwit-migrate/godwit/internal/lifecycle"
 	"github.com/godwit-migrate/godwit/internal/plan"
 )
 
@@ -18,7 +15,7 @@ type weighed struct {
 	plan   *plan.Plan
 }
 
-// weigh reads the schema of a source and its data, and plans. known facts replace the reading of the data; see factsOf. With
+// weigh reads the schema of a source and its data, and plans. known facts replace the reading of the data; see begun.go. With
 // early it fails on a blocker that the schema alone shows, before the long reading.
 func (a *app) weigh(ctx context.Context, source *godwit.Database, j *job, known []godwit.Fact, early bool) (*weighed, error) {
 	s, err := source.Schema.Read(ctx)
@@ -105,51 +102,4 @@ func are(n int) string {
 		return " is"
 	}
 	return " are"
-}
-
-// factsKey is where the facts that a migration was planned with are kept, in the target's state. The data goes on changing:
-// a plan made from what is seen later could differ, and then a restarted process would not be let on.
-const factsKey = "facts"
-
-type keptFacts struct {
-	SourceID string        `json:"source_id"`
-	At       time.Time     `json:"at"`
-	Facts    []godwit.Fact `json:"facts"`
-}
-
-// factsOf returns the facts of a migration that has begun, or nil where the source has to be scanned.
-func (a *app) factsOf(ctx context.Context, source, target *godwit.Database) ([]godwit.Fact, error) {
-	s, err := a.world.readStatus(ctx, target)
-	if godwit.KindOf(err) == godwit.NotFound && err != nil {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, side("read the state on the target", err)
-	}
-	if s.Phase == lifecycle.Aborted {
-		return nil, nil
-	}
-	b, err := target.State.Get(ctx, factsKey)
-	if err != nil || b == nil {
-		return nil, err
-	}
-	var k keptFacts
-	if err := json.Unmarshal(b, &k); err != nil {
-		return nil, godwit.Errorf(godwit.Ambiguous, "read state %s: %w", factsKey, err)
-	}
-	if k.SourceID != source.ID {
-		return nil, nil // the engine refuses another source, with the reason
-	}
-	if k.Facts == nil {
-		k.Facts = []godwit.Fact{}
-	}
-	return k.Facts, nil
-}
-
-func (a *app) keepFacts(ctx context.Context, source, target *godwit.Database, facts []godwit.Fact) error {
-	b, err := json.Marshal(keptFacts{SourceID: source.ID, At: a.world.now().UTC(), Facts: facts})
-	if err != nil {
-		return fmt.Errorf("keep the facts: %w", err)
-	}
-	return target.State.Put(ctx, factsKey, b)
 }
