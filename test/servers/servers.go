@@ -201,7 +201,7 @@ func (s *Server) Exec(t testing.TB, db string, statements ...string) {
 	defer pool.Close()
 	pool.SetMaxOpenConns(1) // so that SET holds for the statements behind it
 	for _, q := range statements {
-		if _, err := pool.ExecContext(t.Context(), q); err != nil {
+		if _, err := pool.ExecContext(context.WithoutCancel(t.Context()), q); err != nil {
 			t.Fatalf("%s: %s: %v", s.Kind, firstLine(q), err)
 		}
 	}

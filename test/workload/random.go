@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 )
 
 // Random is a random schema with random transactions. The same seed gives the same statements; how the server orders
@@ -177,3 +178,8 @@ func (t *RandomTable) names(ordinals []int) string {
 }
 
 func myIdent(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
+
+// Duration is a random time from low up to high.
+func (r *Random) Duration(low, high time.Duration) time.Duration {
+	return low + time.Duration(r.rand.Int64N(int64(high-low)))
+}
