@@ -34,16 +34,20 @@ func (r *run) index(ctx context.Context) error {
 	if err := r.applier.WaitFor(ctx, head); err != nil {
 		return err
 	}
-	return r.build(ctx, godwit.StageForeignKeys, "foreign keys")
+	if err := r.build(ctx, godwit.StageForeignKeys, "foreign keys"); err != nil {
+		return err
+	}
+	return r.build(ctx, godwit.StageFinish, "checks, triggers, identities and statistics")
 }
 
-// finish completes a migration whose work has ended: identities past the data, comments, statistics. The stream stands still.
+// finish ends a run that has an end: identities once more, since the stream went on behind them, and statistics. The stream
+// stands still.
 func (r *run) finish(ctx context.Context) error {
-	if r.Until != Done {
-		return nil
-	}
 	if err := r.build(ctx, godwit.StageFinish, "identities and statistics"); err != nil {
 		return err
+	}
+	if r.Until != Done {
+		return r.publish(ctx)
 	}
 	return r.enter(ctx, Done)
 }
