@@ -20,6 +20,7 @@ type disk struct {
 	segment int64 // bytes at which a segment is closed
 	max     int64 // bytes of all segments; 0 = no limit
 	state   func(string)
+	writeAt func(f *os.File, b []byte, at int64) (int, error) // tests fill the device here
 
 	used   atomic.Int64
 	number int
@@ -32,7 +33,7 @@ func openDisk(dir string, segment, max int64, state func(string)) (*disk, error)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, godwit.Errorf(godwit.Denied, "make spool directory: %w", err)
 	}
-	d := &disk{dir: dir, segment: segment, max: max, state: state}
+	d := &disk{dir: dir, segment: segment, max: max, state: state, writeAt: (*os.File).WriteAt}
 	return d, d.clear()
 }
 
@@ -63,6 +64,19 @@ func escapeGlob(s string) string {
 func (d *disk) fits(n int64) bool {
 	used := d.used.Load()
 	return d.max == 0 || used == 0 || used+n <= d.max
+}
+
+// writeUpTo pretends that the device is full once there are n bytes of segments. Half of the write still gets there.
+func (d *disk) writeUpTo(n int64) func(*os.File, []byte, int64) (int, error) {
+	return func(f *os.File, b []byte, at int64) (int, error) {
+		if d.used.Load()+int64(len(b)) <= n {
+			return f.WriteAt(b, at)
+		}
+		if _, err := f.WriteAt(b[:len(b)/2], at); err != nil {
+			return 0, err
+		}
+		return len(b) / 2, syscall.ENOSPC
+	}
 }
 
 // wait sleeps until the reader has freed something.
@@ -118,7 +132,7 @@ func (s *segment) write(b []byte) (full bool, err error) {
 	if s.w == nil {
 		return false, godwit.Errorf(godwit.Internal, "write to a closed spool segment")
 	}
-	if _, err = s.w.WriteAt(b, s.size); err != nil {
+	if _, err = s.disk.writeAt(s.w, b, s.size); err != nil {
 		if errors.Is(err, syscall.ENOSPC) {
 			return true, os.Truncate(s.path, s.size)
 		}

@@ -32,6 +32,7 @@ type Options struct {
 
 	block    int   // tests make it small
 	inMemory int64 // likewise
+	device   int64 // tests make it small; 0 = what there is
 }
 
 const (
@@ -86,6 +87,9 @@ func Follow(ctx context.Context, o Options) (*Follower, error) {
 	var err error
 	if f.disk, err = openDisk(o.Dir, o.SegmentBytes, o.MaxBytes, f.setState); err != nil {
 		return nil, err
+	}
+	if o.device > 0 {
+		f.disk.writeAt = f.disk.writeUpTo(o.device)
 	}
 	f.spool = newSpool(f.disk, o.block, o.inMemory)
 	ctx, f.cancel = context.WithCancel(ctx)

@@ -154,6 +154,9 @@ func (s *spool) store(ctx context.Context, b piece) error {
 			}
 			s.pieces[len(s.pieces)-1].size += b.size
 		}
+		if full {
+			s.tear(b)
+		}
 		s.mu.Unlock()
 		if err != nil || !full {
 			return err
@@ -164,8 +167,16 @@ func (s *spool) store(ctx context.Context, b piece) error {
 	}
 }
 
-// room waits until the block fits under the disk's limit. Where everything whole was read already and it still does not fit, the
-// open transaction alone is too large: from now on the reader gets it as it comes.
+// tear is called while b has no room. Where everything whole was read already, the open transaction alone is too large for the
+// disk: from now on the reader gets it as it comes. Under the lock.
+func (s *spool) tear(b piece) {
+	if s.next == s.limit && s.limit < b.start {
+		s.torn, s.limit = true, b.start
+		signal(s.readable)
+	}
+}
+
+// room waits until the block fits under the disk's limit.
 func (s *spool) room(ctx context.Context, b piece) error {
 	for {
 		s.mu.Lock()
@@ -173,10 +184,7 @@ func (s *spool) room(ctx context.Context, b piece) error {
 			s.mu.Unlock()
 			return nil
 		}
-		if s.next == s.limit && s.limit < b.start {
-			s.torn, s.limit = true, b.start
-			signal(s.readable)
-		}
+		s.tear(b)
 		s.mu.Unlock()
 		if err := s.disk.wait(ctx, s.writable); err != nil {
 			return err
