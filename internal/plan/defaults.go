@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/hex"
 	"fmt"
+	"math/big"
 	"regexp"
 	"slices"
 	"strings"
@@ -132,6 +133,7 @@ var (
 	numberPattern = regexp.MustCompile(`^-?\d+(\.\d+)?([eE][-+]?\d+)?$`)
 	datePattern   = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2})( \d{2}:\d{2}:\d{2}(\.\d{1,6})?)?$`)
 	clockPattern  = regexp.MustCompile(`^-?\d{2,3}:\d{2}:\d{2}(\.\d{1,6})?$`)
+	hexPattern    = regexp.MustCompile(`^0[xX][0-9a-fA-F]*$`)
 	bitsPattern   = regexp.MustCompile(`^(?:[bB]')?([01]+)'?$`)
 )
 
@@ -160,6 +162,9 @@ func literalDefault(v string, c *godwit.ColumnMapping, src *godwit.Column) (*god
 	case godwit.KindText:
 		return plain, !strings.ContainsRune(v, 0) && src.Type.Kind != godwit.KindBits && src.Type.Kind != godwit.KindBytes
 	case godwit.KindBytes:
+		if hexPattern.MatchString(v) {
+			return nil, false // MySQL's catalogue shows bytes in hex, MariaDB's as they are: which is it?
+		}
 		raw := []byte(v)
 		if src.Type.Kind == godwit.KindBytes && src.Type.Fixed {
 			raw = append(raw, make([]byte, max(0, src.Type.Length-len(raw)))...) // binary(n) pads with zeros
@@ -172,7 +177,24 @@ func literalDefault(v string, c *godwit.ColumnMapping, src *godwit.Column) (*god
 	case godwit.KindJSON, godwit.KindUUID, godwit.KindInet:
 		return plain, !strings.ContainsRune(v, 0)
 	}
-	return plain, isNumber(c.Type.Kind) && numberPattern.MatchString(v)
+	return plain, isNumber(c.Type.Kind) && numberPattern.MatchString(v) && inRange(v, c.Type)
+}
+
+// inRange tells whether a number fits the target type: an unsigned default may not.
+func inRange(v string, t godwit.Type) bool {
+	n, ok := new(big.Rat).SetString(v)
+	if !ok {
+		return false
+	}
+	bits := map[godwit.Kind]uint{godwit.KindInt16: 15, godwit.KindInt32: 31, godwit.KindInt64: 63}[t.Kind]
+	limit := new(big.Int).Lsh(big.NewInt(1), bits)
+	switch {
+	case t.Kind == godwit.KindDecimal:
+		limit = new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(t.Precision-t.Scale)), nil)
+	case bits == 0:
+		return true
+	}
+	return new(big.Rat).Abs(n).Cmp(new(big.Rat).SetInt(limit)) < 0
 }
 
 func isNumber(k godwit.Kind) bool {

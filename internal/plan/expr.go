@@ -264,10 +264,13 @@ func (e *exprParser) product() exprValue {
 	v := e.unary()
 	for {
 		t := e.peek()
-		if !e.eat("*", "%") {
+		if !e.eat("*", "%", "mod") {
 			return v
 		}
 		r := e.unary()
+		if t.text == "mod" {
+			t.text = "%"
+		}
 		if t.text == "%" && (r.literal == "" || strings.Trim(r.literal, "0.") == "") {
 			panic(errExpr) // x % 0 is NULL on MySQL and an error on PostgreSQL
 		}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 )
 
@@ -24,9 +25,15 @@ const (
 
 var errExpr = errors.New("not understood")
 
-// lex splits an expression. MySQL's catalogue escapes quotes of strings as \'; both forms are read. Backslash escapes inside of
-// strings depend on a server mode, so a string that has one is not understood.
+// escapedClause knows a clause as MySQL's catalogue has it: escaped once more as a whole, so that its strings begin with \'.
+var escapedClause = regexp.MustCompile(`(^|[^a-z0-9_])_[a-z0-9]+\\'`)
+
+// lex splits an expression. Strings come with a doubled quote, or with backslashes before quotes and backslashes; with any other
+// escape a string is not understood.
 func lex(s string) ([]token, error) {
+	if escapedClause.MatchString(s) {
+		s = strings.NewReplacer(`\\`, `\`, `\'`, `'`).Replace(s)
+	}
 	var out []token
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -39,13 +46,9 @@ func lex(s string) ([]token, error) {
 				return nil, err
 			}
 			out, i = append(out, token{tokenName, text}), i+n
-		case c == '\'' || strings.HasPrefix(s[i:], `\'`):
-			quote := "'"
-			if c == '\\' {
-				quote = `\'`
-			}
-			text, n, err := lexQuoted(s[i:], quote)
-			if err != nil || strings.Contains(text, `\`) {
+		case c == '\'':
+			text, n, err := lexQuoted(s[i:], "'")
+			if err != nil {
 				return nil, errExpr
 			}
 			if k := len(out) - 1; k >= 0 && out[k].kind == tokenWord && strings.HasPrefix(out[k].text, "_") {
@@ -81,18 +84,21 @@ func lex(s string) ([]token, error) {
 // lexQuoted reads a quoted piece at the start of s; a doubled quote stands for one.
 func lexQuoted(s, quote string) (text string, n int, err error) {
 	var b strings.Builder
-	for i := len(quote); i < len(s); {
-		if !strings.HasPrefix(s[i:], quote) {
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && quote == "'":
+			if i++; i >= len(s) || s[i] != '\'' && s[i] != '\\' {
+				return "", 0, errExpr
+			}
 			b.WriteByte(s[i])
+		case c != quote[0]:
+			b.WriteByte(c)
+		case i+1 < len(s) && s[i+1] == quote[0]:
+			b.WriteByte(c)
 			i++
-			continue
+		default:
+			return b.String(), i + 1, nil
 		}
-		i += len(quote)
-		if !strings.HasPrefix(s[i:], quote) {
-			return b.String(), i, nil
-		}
-		b.WriteString(quote[len(quote)-1:])
-		i += len(quote)
 	}
 	return "", 0, errExpr
 }

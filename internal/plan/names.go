@@ -176,7 +176,9 @@ func (p *planner) nameObjects() {
 				candidates = candidates[1:] // all tables that share a name get their own in front, whatever their order
 			}
 			t.m.IndexNames[i] = schema.free(candidates...)
-			local[t.m.IndexNames[i]] = true
+			if _, full := fullUnique(&t.src.Indexes[i]); full {
+				local[t.m.IndexNames[i]] = true // a constraint, and not just an index
+			}
 			if name == t.keyName {
 				t.m.KeyName = t.m.IndexNames[i]
 			}

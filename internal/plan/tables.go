@@ -66,7 +66,7 @@ func (p *planner) keep(t *table) bool {
 		p.weigh(godwit.Finding{Rule: "versioned", Table: t.src.Name, Default: "current-only", Message: "the table keeps its past rows; only the current ones are moved"})
 	}
 	if t.src.Partition != "" {
-		p.acted(godwit.Finding{Rule: "partition-flattened", Table: t.src.Name, Message: "the partitions become one table: " + t.src.Partition},
+		p.acted(godwit.Finding{Rule: "partition-flattened", Table: t.src.Name, Message: "the partitions become one table: " + strings.Join(strings.Fields(t.src.Partition), " ")},
 			"flatten", "one table on the target")
 	}
 	return true
