@@ -189,12 +189,13 @@ func TestSteering(t *testing.T) {
 
 func TestVerifyWaitsForTheRunningProcess(t *testing.T) {
 	s := newStage()
-	s.status = &lifecycle.Status{Name: "shop", Phase: lifecycle.Follow, Alive: true, Verified: &lifecycle.Verification{At: noon.Add(-time.Hour)}}
+	s.status = &lifecycle.Status{Name: "shop", Phase: lifecycle.Follow, Alive: true, Updated: noon, Verified: &lifecycle.Verification{At: noon.Add(-time.Hour)}}
 	s.onWrite = func(c lifecycle.Command) {
 		if c.Verify != 1 || !c.Repair {
 			t.Errorf("command %+v", c)
 		}
 		s.status.Verified = differing()
+		s.status.Verified.At = noon.Add(time.Minute)
 	}
 	s.cli(t, "verify", targetURL, "--schema", "shop", "--repair").want(t, exitMismatch, "differs: 1,000,003 rows compared", "id=17",
 		"godwit: shop: 14 rows differ")
@@ -204,6 +205,23 @@ func TestVerifyWaitsForTheRunningProcess(t *testing.T) {
 	s.cli(t, "verify", sourceURL, targetURL).want(t, exitOK, "none differ")
 	if got := s.options[0].Until; got != lifecycle.Verify {
 		t.Errorf("ran until %s", got)
+	}
+}
+
+func TestAVerificationUnderWayIsNoAnswer(t *testing.T) {
+	before := &lifecycle.Status{Updated: noon, Verified: &lifecycle.Verification{At: noon.Add(-time.Hour)}}
+	for _, c := range []struct {
+		at      time.Duration // of its end, after the request
+		seconds float64
+		want    bool
+	}{{-time.Hour, 1, false}, {5 * time.Second, 60, false}, {5 * time.Second, 4, true}} {
+		v := &lifecycle.Verification{At: noon.Add(c.at), Seconds: c.seconds}
+		if got := answers(v, before); got != c.want {
+			t.Errorf("ended %v after the request, took %v s: answers = %v, want %v", c.at, c.seconds, got, c.want)
+		}
+	}
+	if answers(nil, before) {
+		t.Error("no verification answers")
 	}
 }
 

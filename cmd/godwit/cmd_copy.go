@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -112,7 +111,7 @@ func (a *app) conclude(output string, j *job, sum *lifecycle.Summary, p *plan.Pl
 		}
 		return err
 	}
-	if err != nil && godwit.KindOf(err) != godwit.Mismatch && !errors.Is(err, errInterrupted) {
+	if err != nil && godwit.KindOf(err) != godwit.Mismatch {
 		return err
 	}
 	printSummary(a.Out, a.outPalette(), sum, p)

@@ -103,6 +103,12 @@ func (a *app) verified(ctx context.Context, j *job, before *lifecycle.Status) (*
 	return sum.Status, err
 }
 
+// answers reports whether a verification began after the status that was seen before the request. Both times are of the
+// clock of the process that verifies. One that was under way already may not know of --repair, so the next one is waited for.
+func answers(v *lifecycle.Verification, before *lifecycle.Status) bool {
+	return v != nil && !v.At.Add(-time.Duration(v.Seconds*float64(time.Second))).Before(before.Updated)
+}
+
 // awaitVerify waits until the running process has written a newer verification. It gives up when that process is gone.
 func (a *app) awaitVerify(ctx context.Context, j *job, before *lifecycle.Status) (s *lifecycle.Status, err error) {
 	target, err := a.openTarget(ctx, j)
@@ -117,7 +123,7 @@ func (a *app) awaitVerify(ctx context.Context, j *job, before *lifecycle.Status)
 		switch {
 		case err != nil:
 			return nil, err
-		case s.Verified != nil && (before.Verified == nil || s.Verified.At.After(before.Verified.At)):
+		case answers(s.Verified, before):
 			return s, nil
 		case s.Phase == lifecycle.Aborted:
 			return nil, godwit.Errorf(godwit.Aborted, "%s was aborted meanwhile", printable(s.Name))

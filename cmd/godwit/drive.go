@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/godwit-migrate/godwit"
 	"github.com/godwit-migrate/godwit/internal/lifecycle"
@@ -56,6 +57,12 @@ func (a *app) engine(ctx context.Context, j *job, source, target *godwit.Databas
 	log, err := a.logger(show)
 	if err != nil {
 		return nil, err
+	}
+	if !a.quiet {
+		stop := context.AfterFunc(ctx, func() {
+			fmt.Fprintln(show, "stopping after what is in flight; the state is kept in the target. Once more to stop at once.")
+		})
+		defer stop()
 	}
 	sum, err := a.world.run(ctx, lifecycle.Options{
 		Name: j.name, Owner: a.world.owner,

@@ -15,7 +15,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -32,7 +31,6 @@ func run() int {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() { // lives as long as the process
 		<-signals
-		fmt.Fprintln(io.Err, "\nstopping after what is in flight; the state is kept in the target. Once more to stop at once.")
 		cancel()
 		<-signals
 		os.Exit(exitInterrupted)

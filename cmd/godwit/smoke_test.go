@@ -40,7 +40,8 @@ func TestSmoke(t *testing.T) {
 
 func smoke(t *testing.T, sourceServer, targetServer *servers.Server) {
 	db := shop(t, sourceServer)
-	source, target := sourceServer.URL(db), targetServer.URL(targetServer.CreateDatabase(t))
+	database := targetServer.CreateDatabase(t)
+	source, target := sourceServer.URL(db), targetServer.URL(database)
 	t.Setenv("SOURCE_URL", source)
 	t.Setenv("TARGET_URL", target)
 	here := []string{"env:SOURCE_URL", "env:TARGET_URL", "--schema", "shop"}
@@ -49,7 +50,7 @@ func smoke(t *testing.T, sourceServer, targetServer *servers.Server) {
 	}
 
 	real(t, with("doctor")...).want(t, exitOK, "source", "target", "Ready.")
-	real(t, with("grants")...).want(t, exitOK, "GRANT CONNECT")
+	real(t, with("grants")...).want(t, exitOK, "GRANT SELECT", "GRANT CONNECT")
 	real(t, "inspect", "env:SOURCE_URL").want(t, exitOK, "orders", "big_orders")
 	r := real(t, with("copy", "-o", "json")...)
 	r.want(t, exitOK)
@@ -63,6 +64,11 @@ func smoke(t *testing.T, sourceServer, targetServer *servers.Server) {
 		t.Errorf("%v: %+v\n%s", err, sum, r.out)
 	}
 	real(t, "status", "env:TARGET_URL", "--schema", "shop").want(t, exitOK, "1,002 rows", "none differ")
+	targetServer.Exec(t, database, "UPDATE shop.orders SET note = note || ' ' WHERE id = 17", "DELETE FROM shop.orders WHERE id = 18")
+	real(t, with("verify")...).want(t, exitMismatch, "2 rows differ", "id=17  changed  note", "id=18  missing")
+	real(t, "diff", "orders", "env:TARGET_URL", "--schema", "shop").want(t, exitMismatch, "1 missing on the target, 0 extra, 1 changed")
+	real(t, with("verify", "--repair")...).want(t, exitOK, "none differ")
+	real(t, with("verify")...).want(t, exitOK, "none differ")
 	real(t, with("abort", "--drop-target", "--yes")...).want(t, exitOK)
 	real(t, "status", "env:TARGET_URL", "--schema", "shop").want(t, exitUsage)
 }
