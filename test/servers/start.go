@@ -194,6 +194,9 @@ func (s *Server) running() bool {
 	}
 }
 
+// Inside is a path below Dir as the server itself sees it: an unpacked one has a root of its own.
+func (s *Server) Inside(path string) string { return s.program.inside(path) }
+
 // PID is the process id of the server.
 func (s *Server) PID() int { return s.process.cmd.Process.Pid }
 
