@@ -189,7 +189,7 @@ func (p *planner) nameObjects() {
 		t.m.FKNames = make([]string, len(t.src.ForeignKeys))
 		for i := range t.src.ForeignKeys {
 			name := cmp.Or(t.src.ForeignKeys[i].Name, fmt.Sprintf("%s_fk_%d", t.m.Target, i+1))
-			t.m.FKNames[i] = local.free(name, t.m.Target+"_"+name, name+"_fk")
+			t.m.FKNames[i] = local.free(name, name+"_fk", t.m.Target+"_"+name+"_fk")
 			if t.m.FKNames[i] != name {
 				renamed = append(renamed, name+" to "+t.m.FKNames[i])
 			}

@@ -108,6 +108,15 @@ func TestCascades(t *testing.T) {
 	if f := one(t, p, "cascade-folds", "c", ""); !f.Open() {
 		t.Errorf("a cascade by collation: %+v", f)
 	}
+	pads := tbl("c", integer("id"), textCI("a_code"))
+	pads.Columns[1].FoldsCase, pads.Columns[1].PadsSpace = false, true
+	pads.ForeignKeys = []godwit.ForeignKey{fk("c_a", 1, "d", "code", godwit.Cascade)}
+	d := tbl("d", integer("id"), pads.Columns[1])
+	d.Columns[1].Name, d.Indexes = "code", []godwit.Index{unique("code", 1)}
+	p = compute(t, schema(d, pads), []godwit.Fact{unlogged}, godwit.Choices{})
+	if f := one(t, p, "cascade-folds", "c", ""); f.Severity != godwit.Note || f.Chosen != "trust" {
+		t.Errorf("a cascade that pads: %+v", f)
+	}
 	differ := godwit.Fact{Rule: "fk-fold", Table: "c", Count: 2, Detail: "c_a"}
 	p = compute(t, schema(a, folds), []godwit.Fact{unlogged, differ}, godwit.Choices{AcceptDefaults: true})
 	if f := one(t, p, "cascade-folds", "c", ""); f.Severity != godwit.Blocker || f.Count != 2 {
