@@ -16,7 +16,7 @@ func translate(expr string, t *table) (sql string, class exprClass, err error) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			if r != errExpr { //nolint:errorlint // the very value that the parser throws
+			if r != errExpr { // the very value that the parser throws
 				panic(r)
 			}
 			sql, class, err = "", 0, errExpr

@@ -17,14 +17,6 @@ const maxName = 63
 // systemColumns are taken in each PostgreSQL table.
 var systemColumns = map[string]bool{"tableoid": true, "xmin": true, "xmax": true, "cmin": true, "cmax": true, "ctid": true}
 
-// fit returns a name of at most maxName bytes: the name itself, or its beginning and a hash of the whole.
-func fit(name string) string {
-	if len(name) <= maxName {
-		return name
-	}
-	return cut(name)
-}
-
 // cut shortens a name so that a hash of the whole fits behind it. The same name gives the same result in each plan.
 func cut(name string) string {
 	sum := sha256.Sum256([]byte(name))
