@@ -21,7 +21,8 @@ type Checkpoint struct {
 // Window says what reads made in one snapshot may have seen of the log. Both answers may err towards doubt: a transaction that
 // was seen may be called unseen, and High may be late.
 type Window interface {
-	// Saw reports whether the whole effect of tx was certainly visible to the reads.
+	// Saw reports whether the whole effect of tx was certainly visible to the reads; it then holds for each transaction streamed
+	// before tx too. A tx without ID, where the source has names, is a place before the first transaction streamed: seen.
 	Saw(tx TxRef) bool
 	// High is a position such that nothing behind it was visible to the reads.
 	High() Position

@@ -292,6 +292,19 @@ func TestAnotherOwnerIsAConflict(t *testing.T) {
 	}
 }
 
+func TestHeartbeatKeepsTheNameOfTheLastTransaction(t *testing.T) {
+	w := plain(t, memory.Options{Fuzzy: true})
+	w.drop("t") // on the source it stays, as a table of others
+	a, _ := run(t, w, apply.Options{})
+	w.do(t, func(tx *memory.Write) error { return tx.Insert("e", row(1, nil)) })
+	w.do(t, func(tx *memory.Write) error { return tx.Insert("t", row(1, nil, "foreign")) })
+	w.caughtUp(t, a)
+	c, ok, err := w.writer.Checkpoint(t.Context(), godwit.Stream)
+	if want := (godwit.TxRef{Position: "000000000002", ID: "tx-1"}); !ok || err != nil || c.TxRef != want {
+		t.Errorf("checkpoint %+v, %v, %v; want %+v", c, ok, err, want)
+	}
+}
+
 func TestWaves(t *testing.T) {
 	s := schema()
 	waves, loops := apply.Waves(memory.Map(s))

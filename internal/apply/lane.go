@@ -7,8 +7,7 @@ import (
 	"github.com/godwit-migrate/godwit"
 )
 
-// batch is a run of whole source transactions that become one target transaction; or, with part set, a piece of one source
-// transaction that is too big for that.
+// batch is a run of whole source transactions that become one target transaction.
 type batch struct {
 	from    godwit.Position
 	to      godwit.Checkpoint

@@ -21,7 +21,6 @@ type world struct {
 	t      *testing.T
 	rnd    *rand.Rand // of the writer alone
 	seed   uint64
-	opts   memory.Options
 	schema *godwit.Schema
 	tables *godwit.Tables
 	source *memory.Source
@@ -31,10 +30,9 @@ type world struct {
 
 	mu     sync.Mutex
 	broken string // the first broken promise
-	loops  map[int]bool
 }
 
-func (w *world) break_(format string, args ...any) {
+func (w *world) fault(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.broken == "" {
@@ -49,7 +47,7 @@ func (w *world) check(c memory.Content) {
 		want := w.source.At(m.Source.Name, at)
 		for key, row := range c.Rows(m.Target) {
 			if !bytes.Equal(want[key], row) {
-				w.break_("at %s table %s has a row that the source has not: %x is %x, want %x", at, m.Target, key, row, want[key])
+				w.fault("at %s table %s has a row that the source has not: %x is %x, want %x", at, m.Target, key, row, want[key])
 			}
 		}
 	}
