@@ -153,7 +153,9 @@ func cloneRow(r godwit.Row) godwit.Row {
 // changes reads what happened between a checkpoint and the end of the log.
 func (x *source) changes(from godwit.Checkpoint) []record {
 	x.t.Helper()
-	out, err := x.until(x.stream(from), x.head())
+	s := x.stream(from)
+	defer s.Close()
+	out, err := x.until(s, x.head())
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -218,8 +218,8 @@ func appendJSONTemporal(dst []byte, kind byte, v int64) []byte {
 	return append(dst, '"')
 }
 
-// appendJSONDouble prints the shortest digits that read back the same, as the server does: plain between 1e-15 and 1e15, else
-// with an exponent that has neither plus nor padding, and with ".0" where nothing else shows that it is no integer.
+// appendJSONDouble prints the shortest digits that read back the same, as the server does: plain between 1e-15 and 1e15 and where
+// a fraction is left, else with an exponent that has neither plus nor padding, and with ".0" where nothing else shows that it is no integer.
 func appendJSONDouble(dst []byte, v float64) []byte {
 	start := len(dst)
 	dst = strconv.AppendFloat(dst, v, 'e', -1, 64)
@@ -231,7 +231,13 @@ func appendJSONDouble(dst []byte, v float64) []byte {
 			break
 		}
 	}
-	if exponent < -15 || exponent >= 15 {
+	digits := 0
+	for _, c := range mantissa {
+		if c >= '0' && c <= '9' {
+			digits++
+		}
+	}
+	if exponent < -15 || (exponent >= 15 && digits <= exponent+1) {
 		dst = append(dst[:start+len(mantissa)], 'e')
 		return strconv.AppendInt(dst, int64(exponent), 10)
 	}

@@ -174,7 +174,7 @@ func (l *rowLayout) current(b, present []byte, fields [][]byte) (bool, error) {
 	}
 	switch end := fields[l.rowEnd]; string(end) {
 	case "\x7f\xff\xff\xff\x0f\x42\x3f", // the last timestamp(6)
-		"\xff\xff\xff\xff\x0f\x42\x3f",         // and since MariaDB 11.5
+		"\xff\xff\xff\xff\x0f\x42\x3f",     // and since MariaDB 11.5
 		"\xff\xff\xff\xff\xff\xff\xff\xff": // the last transaction
 		return true, nil
 	}
@@ -298,7 +298,7 @@ func decodeUUID(dst []byte, c *imageColumn, v []byte) ([]byte, error) {
 		return dst, errMalformed
 	}
 	copy(s[:], v)
-	if turned := s[6]&0x80 != 0 && s[8]&0x80 == 0; !turned { // variant and version, where a turned one has them
+	if turned := s[6]&0x80 != 0 && s[8] > 0 && s[8] < 0x60; !turned { // variant and version, where a turned one has them
 		return c.to.appendUUID(dst, s[:])
 	}
 	id := [16]byte{s[12], s[13], s[14], s[15], s[10], s[11], s[8], s[9], s[6], s[7], s[0], s[1], s[2], s[3], s[4], s[5]}
