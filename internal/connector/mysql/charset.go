@@ -11,8 +11,6 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/simplifiedchinese"
-
 	"github.com/godwit-migrate/godwit"
 )
 
@@ -31,6 +29,7 @@ type charset struct {
 	one   []uint16
 	two   []uint16 // by (first-0x80)<<8 | second; nil for single byte charsets
 	three []uint16 // behind 0x8F: by (second-0x80)<<7 | (third-0x80); nil for most
+	four  []uint16 // gb18030's codes of four bytes in the basic plane, from 81 30 81 30 on; nil for all others
 
 	reverse sync.Once
 	codes   map[rune]uint32 // by encodeTable; filled by reverse
@@ -41,10 +40,10 @@ type charsetForm uint8
 const (
 	formTable charsetForm = iota
 	formUTF8
-	formUTF16BE // also ucs2, which knows no surrogates
+	formUCS2 // UTF-16 without surrogate pairs; bytes that are such pairs after all can be read with decode_as utf16
+	formUTF16BE
 	formUTF16LE
 	formUTF32
-	formGB18030
 	formBinary
 )
 
@@ -72,14 +71,14 @@ func loadCharset(name string) (*charset, error) {
 	switch name {
 	case "utf8mb4", "utf8mb3", "utf8":
 		return &charset{name: name, form: formUTF8, ascii: true}, nil
-	case "ucs2", "utf16":
+	case "ucs2":
+		return &charset{name: name, form: formUCS2}, nil
+	case "utf16":
 		return &charset{name: name, form: formUTF16BE}, nil
 	case "utf16le":
 		return &charset{name: name, form: formUTF16LE}, nil
 	case "utf32":
 		return &charset{name: name, form: formUTF32}, nil
-	case "gb18030":
-		return &charset{name: name, form: formGB18030, ascii: true}, nil
 	case "binary":
 		return &charset{name: name, form: formBinary}, nil
 	}
@@ -108,8 +107,11 @@ func tableCharset(name string, raw []byte) *charset {
 	c := &charset{name: name, one: t[:256], ascii: true}
 	if len(t) > 256 {
 		c.two = t[256 : 256+128*256]
-		if rest := t[256+128*256:]; len(rest) > 0 {
+		switch rest := t[256+128*256:]; len(rest) {
+		case 128 * 128:
 			c.three = rest
+		case gb18030Basic:
+			c.four = rest
 		}
 	}
 	for i := range 128 {
@@ -137,12 +139,10 @@ func (c *charset) decode(dst, src []byte, replace bool) (out []byte, ok bool) {
 			return dst, false
 		}
 		return append(dst, bytes.ToValidUTF8(src, []byte("\uFFFD"))...), true
-	case formUTF16BE, formUTF16LE:
-		return decodeUTF16(dst, src, c.form == formUTF16LE, replace)
+	case formUCS2, formUTF16BE, formUTF16LE:
+		return c.decodeUTF16(dst, src, replace)
 	case formUTF32:
 		return decodeUTF32(dst, src, replace)
-	case formGB18030:
-		return decodeGB18030(dst, src, replace)
 	case formBinary:
 		return append(dst, src...), true
 	}
@@ -168,7 +168,12 @@ func (c *charset) decodeTable(dst, src []byte, replace bool) ([]byte, bool) {
 	return dst, true
 }
 
-// wide looks up the character of two or three bytes at the start of src; 0 = there is none.
+const (
+	gb18030Basic = 39420   // codes of four bytes in the basic plane
+	gb18030High  = 189_000 // the number of 90 30 81 30, which is U+10000
+)
+
+// wide looks up the character of two to four bytes at the start of src; 0 = there is none.
 func (c *charset) wide(src []byte) (r rune, n int) {
 	if c.two == nil || len(src) < 2 || src[0] < 0x80 {
 		return 0, 0
@@ -179,12 +184,27 @@ func (c *charset) wide(src []byte) (r rune, n int) {
 	if c.three != nil && src[0] == 0x8F && len(src) >= 3 && src[1] >= 0x80 && src[2] >= 0x80 {
 		return rune(c.three[int(src[1]-0x80)<<7|int(src[2]-0x80)]), 3
 	}
+	if c.four != nil && len(src) >= 4 {
+		if i := gb18030Index(src); i >= 0 && i < gb18030Basic {
+			return rune(c.four[i]), 4
+		} else if i >= gb18030High && i <= gb18030High+0xFFFFF {
+			return rune(i-gb18030High) + 0x10000, 4
+		}
+	}
 	return 0, 0
 }
 
-func decodeUTF16(dst, src []byte, little, replace bool) ([]byte, bool) {
+// gb18030Index numbers the codes of four bytes; -1 where the bytes are none.
+func gb18030Index(b []byte) int {
+	if b[0] < 0x81 || b[0] > 0xFE || b[1] < 0x30 || b[1] > 0x39 || b[2] < 0x81 || b[2] > 0xFE || b[3] < 0x30 || b[3] > 0x39 {
+		return -1
+	}
+	return ((int(b[0]-0x81)*10+int(b[1]-0x30))*126+int(b[2]-0x81))*10 + int(b[3]-0x30)
+}
+
+func (c *charset) decodeUTF16(dst, src []byte, replace bool) ([]byte, bool) {
 	unit := binary.BigEndian.Uint16
-	if little {
+	if c.form == formUTF16LE {
 		unit = binary.LittleEndian.Uint16
 	}
 	ok := true
@@ -193,7 +213,7 @@ func decodeUTF16(dst, src []byte, little, replace bool) ([]byte, bool) {
 		src = src[2:]
 		if utf16.IsSurrogate(r) {
 			low := rune(utf8.RuneError)
-			if len(src) >= 2 {
+			if len(src) >= 2 && c.form != formUCS2 {
 				low = utf16.DecodeRune(r, rune(unit(src)))
 			}
 			if r = low; r == utf8.RuneError {
@@ -225,16 +245,6 @@ func decodeUTF32(dst, src []byte, replace bool) ([]byte, bool) {
 		dst, ok = utf8.AppendRune(dst, utf8.RuneError), false
 	}
 	return dst, ok || replace
-}
-
-// decodeGB18030 knows MySQL's gb18030, which is the standard's. A real U+FFFD is the bytes 84 31 A4 37.
-func decodeGB18030(dst, src []byte, replace bool) ([]byte, bool) {
-	out, err := simplifiedchinese.GB18030.NewDecoder().Bytes(src)
-	if err != nil {
-		return dst, false
-	}
-	wrong := bytes.Count(out, []byte("\uFFFD")) != bytes.Count(src, []byte("\x84\x31\xA4\x37"))
-	return append(dst, out...), replace || !wrong
 }
 
 // asciiPrefix is the length of the longest prefix of bytes below 0x80.

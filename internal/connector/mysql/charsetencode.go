@@ -5,8 +5,6 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/simplifiedchinese"
-
 	"github.com/godwit-migrate/godwit"
 )
 
@@ -15,9 +13,7 @@ func (c *charset) encode(text []byte) ([]byte, error) {
 	switch c.form {
 	case formUTF8, formBinary:
 		return text, nil
-	case formGB18030:
-		return simplifiedchinese.GB18030.NewEncoder().Bytes(text)
-	case formUTF16BE, formUTF16LE:
+	case formUCS2, formUTF16BE, formUTF16LE:
 		var out []byte
 		for _, u := range utf16.Encode([]rune(string(text))) {
 			if c.form == formUTF16LE {
@@ -48,10 +44,13 @@ func (c *charset) encodeTable(text []byte) ([]byte, error) {
 			continue
 		}
 		code, ok := c.codes[r]
+		if c.four != nil && r >= 0x10000 {
+			code, ok = gb18030Code(gb18030High+int(r)-0x10000), true
+		}
 		if !ok {
 			return nil, godwit.Errorf(godwit.Invalid, "a key holds a character that charset %s does not have", c.name)
 		}
-		for shift := 16; shift >= 0; shift -= 8 {
+		for shift := 24; shift >= 0; shift -= 8 {
 			if b := byte(code >> shift); b != 0 || shift == 0 {
 				out = append(out, b)
 			}
@@ -76,4 +75,12 @@ func (c *charset) buildReverse() {
 	for i, r := range c.three {
 		add(r, 0x8F8080+uint32(i)>>7<<8+uint32(i)&0x7F)
 	}
+	for i, r := range c.four {
+		add(r, gb18030Code(i))
+	}
+}
+
+// gb18030Code is the way back of gb18030Index.
+func gb18030Code(i int) uint32 {
+	return uint32(0x81+i/12600)<<24 | uint32(0x30+i/1260%10)<<16 | uint32(0x81+i/10%126)<<8 | uint32(0x30+i%10)
 }

@@ -25,8 +25,8 @@ func (d *doctor) Grants(r godwit.Role) []godwit.Grant {
 		sync.SQL = []string{"GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO " + s.account()}
 	default:
 		sync.SQL = []string{"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO " + s.account()}
-		out[0].SQL = append(out[0].SQL, s.routineGrant()...)
 	}
+	out[0].SQL = append(out[0].SQL, s.routineGrant()...)
 	out = append(out, sync)
 	if !s.mariadb {
 		out = append(out,
@@ -38,9 +38,14 @@ func (d *doctor) Grants(r godwit.Role) []godwit.Grant {
 	return out
 }
 
-// routineGrant shows routines that another user defined; older servers have no such privilege.
+// routineGrant shows routines that another user defined; MySQL before 8.0.20 has no such privilege.
 func (s *server) routineGrant() []string {
-	if s.number < 80020 {
+	switch {
+	case s.mariadb && s.number >= 110300:
+		return []string{"GRANT SHOW CREATE ROUTINE ON " + quote(grantPattern(s.database)) + ".* TO " + s.account()}
+	case s.mariadb:
+		return []string{"GRANT SELECT ON mysql.proc TO " + s.account()}
+	case s.number < 80020:
 		return nil
 	}
 	return []string{"GRANT SHOW_ROUTINE ON *.* TO " + s.account()}

@@ -161,7 +161,8 @@ func (r *schemaRead) readExtra(c *godwit.Column, extra, generation, base, next s
 // defaultOf reads COLUMN_DEFAULT. MariaDB writes it as SQL, strings in quotes; MySQL writes the bare value and marks expressions in EXTRA.
 func (r *schemaRead) defaultOf(text, extra, base string) *godwit.Default {
 	lower := strings.ToLower(text)
-	if strings.HasPrefix(lower, "current_timestamp") || lower == "now()" {
+	expression := r.s.mariadb || strings.Contains(extra, "DEFAULT_GENERATED")
+	if expression && (strings.HasPrefix(lower, "current_timestamp") || lower == "now()") {
 		return &godwit.Default{Now: true}
 	}
 	if r.s.mariadb {
@@ -177,10 +178,10 @@ func (r *schemaRead) defaultOf(text, extra, base string) *godwit.Default {
 		if isNumber(text) {
 			return &godwit.Default{Literal: text}
 		}
-	} else if !strings.Contains(extra, "DEFAULT_GENERATED") && !isBitLiteral(lower) {
+	} else if !expression && !(base == "bit" && isBitLiteral(lower)) {
 		return &godwit.Default{Literal: text}
 	}
-	if isBitLiteral(lower) {
+	if base == "bit" && isBitLiteral(lower) {
 		return &godwit.Default{Literal: strings.Trim(lower[1:], "'")}
 	}
 	return &godwit.Default{Expr: text}

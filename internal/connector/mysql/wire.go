@@ -72,14 +72,15 @@ func (c *config) dialWith(ctx context.Context, t *tls.Config) (*client.Conn, err
 	})
 }
 
-// connect opens a session whose settings do not depend on the server's defaults.
+// connect opens a session whose settings do not depend on the server's defaults. It uses no database: a user without a right to it can still
+// be told which grants are missing. Statements name theirs.
 func (c *config) connect(ctx context.Context) (*session, error) {
 	cc, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{conn: cc.Conn.Conn, version: strings.TrimRight(cc.GetServerVersion(), "\x00"), buf: make([]byte, readBuffer)}
-	if err := s.prepareSession(ctx, c.database); err != nil {
+	if err := s.prepareSession(ctx); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (c *config) connect(ctx context.Context) (*session, error) {
 
 // prepareSession makes reading exact: UTC, no conversion of text, zero dates as they are, no time limit while a target is slow, and
 // an isolation level that makes snapshots (READ COMMITTED makes none).
-func (s *session) prepareSession(ctx context.Context, database string) error {
+func (s *session) prepareSession(ctx context.Context) error {
 	isolation := "transaction_isolation"
 	if strings.Contains(s.version, "MariaDB") {
 		isolation = "tx_isolation"
@@ -99,9 +100,6 @@ func (s *session) prepareSession(ctx context.Context, database string) error {
 		err = s.exec(ctx, "SET SESSION max_statement_time = 0")
 	} else if err == nil {
 		err = s.exec(ctx, "SET SESSION max_execution_time = 0, information_schema_stats_expiry = 0")
-	}
-	if err == nil && database != "" {
-		err = s.exec(ctx, "USE "+quote(database))
 	}
 	return err
 }
