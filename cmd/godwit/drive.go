@@ -58,18 +58,22 @@ func (a *app) engine(ctx context.Context, j *job, source, target *godwit.Databas
 	if err != nil {
 		return nil, err
 	}
-	if !a.quiet {
-		stop := context.AfterFunc(ctx, func() {
+	told := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(told)
+		if !a.quiet {
 			fmt.Fprintln(show, "stopping after what is in flight; the state is kept in the target. Once more to stop at once.")
-		})
-		defer stop()
-	}
+		}
+	})
 	sum, err := a.world.run(ctx, lifecycle.Options{
 		Name: j.name, Owner: a.world.owner,
 		Source: source, Target: target, Tables: p.Tables, Hash: p.Hash,
 		Until: until, SpoolDir: j.spool, Workers: j.workers, Memory: j.memory,
 		Log: log.With("migration", j.name), Report: show.report,
 	})
+	if !stop() {
+		<-told // so that it stands above the error
+	}
 	show.finish(err != nil) // where it stopped stays on the screen, above the error
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		return sum, errInterrupted
