@@ -152,17 +152,23 @@ func (l *lease) regain(ctx context.Context) bool {
 	return false
 }
 
+// answers is not cut short by the end of the watch: that would cost Release its connection.
 func (l *lease) answers(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return l.s.exec(ctx, "SELECT 1") == nil || ctx.Err() == context.Canceled
+	return l.s.exec(ctx, "SELECT 1") == nil
 }
 
-// Release gives the lease back.
+// Release gives the lease back. The lock is free when it returns, if the server can be reached.
 func (l *lease) Release() error {
 	l.once.Do(func() {
 		l.stop()
 		<-l.done
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if !l.s.conn.IsClosed() {
+			_ = l.s.exec(ctx, "SELECT pg_advisory_unlock_all()")
+		}
 		l.s.close()
 	})
 	return nil

@@ -225,10 +225,11 @@ func TestServerRestart(t *testing.T) {
 	open, err := d.Write.Begin(t.Context(), l)
 	must(t, err)
 	must(t, open.Insert(t.Context(), m, batch(person(2, "b", "B"))))
-	s.Kill()
-	wantKind(t, open.Commit(t.Context()), godwit.Unavailable)
-	_, err = d.Write.Begin(t.Context(), l)
-	wantKind(t, err, godwit.Unavailable)
+	s.Kill() // of the parent: its children live on for a moment, and may still commit
+	committed := open.Commit(t.Context())
+	if committed != nil {
+		wantKind(t, committed, godwit.Unavailable)
+	}
 	s.Restart(t)
 	for try := 0; ; try++ {
 		if err = within(t, d, l, func(tx godwit.Tx) error { return tx.Insert(t.Context(), m, batch(person(3, "c", "C"))) }); err == nil {
@@ -240,8 +241,8 @@ func TestServerRestart(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	rows := readAll(t, d, m)
-	if len(rows) != 2 || rows[string(key(2))] != "" {
-		t.Errorf("%d rows after the crash", len(rows))
+	if rows[string(key(1))] == "" || rows[string(key(3))] == "" || committed == nil && rows[string(key(2))] == "" {
+		t.Errorf("%d rows after the crash, the second commit said %v", len(rows), committed)
 	}
 	select {
 	case <-l.Lost():
@@ -462,6 +463,9 @@ func TestStateDocuments(t *testing.T) {
 		return keys
 	}
 	if got, want := keys("table/"), []string{"table/a%/1", "table/a_/1", "table/b/2", "table/ö"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := keys("table/a_"), []string{"table/a_/1"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	must(t, d.State.Delete(t.Context(), "table/a_"))
