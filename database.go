@@ -141,7 +141,8 @@ type Lease interface {
 	Release() error
 }
 
-// Tx is one transaction on the target. It is for one goroutine. After an error only Rollback may follow.
+// Tx is one transaction on the target. It is for one goroutine. After an error only Rollback may follow. What it writes is all that
+// changes: foreign keys of the target do not act on it (a row may be deleted and written again, and keeps its children).
 type Tx interface {
 	// Advance moves the stream's checkpoint from one position to the next by compare-and-set, as the first write of the Tx.
 	// from == "" means that there must be none yet. Zero rows hit is an error of kind Conflict: after an unknown COMMIT this

@@ -70,7 +70,6 @@ func (a *Applier) Replace(ctx context.Context, m *godwit.Mapping, keys *godwit.B
 		}
 	}
 	return a.land(ctx, f, func(ctx context.Context, tx godwit.Tx) error {
-		// A row that stays is upserted, never deleted first: foreign keys of the target would take its children along.
 		if gone.Len() > 0 {
 			if err := tx.Delete(ctx, m, gone); err != nil {
 				return err

@@ -77,9 +77,6 @@ func (s *set) merge(c *change) {
 
 // flush writes what waits.
 func (s *set) flush(ctx context.Context) error {
-	if err := s.protect(ctx); err != nil {
-		return err
-	}
 	batch := new(godwit.Batch)
 	for _, t := range s.tables {
 		if t == nil {
@@ -120,7 +117,7 @@ func (s *set) flush(ctx context.Context) error {
 }
 
 // swaps returns the rows that must be deleted before they are written, because another row of the set takes over a UNIQUE
-// value that they still have on the target. Only those: a delete is not free where foreign keys of the target watch.
+// value that they still have on the target. Only those: the others need no second look at their indexes.
 func (t *tableSet) swaps() map[*entry]bool {
 	var out map[*entry]bool
 	for _, u := range t.m.Uniques {
