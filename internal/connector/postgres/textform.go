@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/godwit-migrate/godwit"
@@ -161,4 +162,31 @@ func parseUUID(s string) ([]byte, error) {
 		return make([]byte, 16), errForm
 	}
 	return v, err
+}
+
+// describeKey renders a key for messages the way facts and findings show it: "id=17". Text is cut short.
+func describeKey(m *godwit.Mapping, key godwit.Row) string {
+	var b strings.Builder
+	for i, k := range m.Key {
+		c := m.Columns[k]
+		v, null, rest := key.Next()
+		key = rest
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(c.Name + "=")
+		form, err := newTextForm(c.Type)
+		switch {
+		case null:
+			b.WriteString("NULL")
+		case c.Type.Kind == godwit.KindText || c.Type.Kind == godwit.KindEnum || c.Type.Kind == godwit.KindSet || c.Type.Kind == godwit.KindDecimal:
+			fmt.Fprintf(&b, "%.60q", v)
+		case err != nil:
+			fmt.Fprintf(&b, "x%.32x", v)
+		default:
+			text, _ := form.encode(nil, v)
+			b.Write(text)
+		}
+	}
+	return b.String()
 }
