@@ -122,6 +122,8 @@ type Writer interface {
 	Build(ctx context.Context, t *Tables, s Stage, report func(sql string)) error
 	// Render returns the statements of a stage for people to read, without touching anything.
 	Render(t *Tables, s Stage) []string
+	// Relax drops a foreign key or CHECK of the target that rows of the source do not obey, as a ConstraintError named it.
+	Relax(ctx context.Context, t *Tables, table, constraint string) error
 	// Drop removes the migrated tables, and Godwit's own objects of this migration with state = true.
 	Drop(ctx context.Context, t *Tables, state bool) error
 	// Acquire takes the lease of the migration, with an epoch higher than any before; every Tx of an older epoch fails from

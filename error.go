@@ -88,3 +88,14 @@ func HintOf(err error) string {
 	}
 	return ""
 }
+
+// ConstraintError says which constraint of a target refused rows. It stands in the chain of an Error; it holds no values.
+type ConstraintError struct {
+	Table      string // on the target
+	Constraint string
+	Kind       string // "foreign key", "check", "unique", "not null"
+	Err        error
+}
+
+func (e *ConstraintError) Error() string { return e.Err.Error() }
+func (e *ConstraintError) Unwrap() error { return e.Err }

@@ -2,18 +2,11 @@ package lifecycle
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/godwit-migrate/godwit"
 	"github.com/godwit-migrate/godwit/internal/verify"
 )
-
-// keptVerification is the document of the last verification.
-type keptVerification struct {
-	*Verification
-	Answered int64 `json:"answered"` // the request that it answers
-}
 
 // verify compares everything once in the life of a migration, and again when asked to.
 func (r *run) verify(ctx context.Context) error {
@@ -51,9 +44,9 @@ func (r *run) check(ctx context.Context) error {
 	r.mu.Unlock()
 	start := time.Now()
 	o := r.comparison()
-	o.Progress = func(table int, rows int64) {
-		r.view.await(fmt.Sprintf("the comparison (%s: %d rows)", r.Tables.Mappings[table].Source.Name, rows))
-	}
+	r.view.await("the comparison of every row")
+	r.view.compared(-1, 0)
+	o.Progress = r.view.compared
 	report, err := verify.Run(ctx, o)
 	if err != nil {
 		return err
@@ -66,10 +59,11 @@ func (r *run) check(ctx context.Context) error {
 	}
 	r.view.await("")
 	v := r.keep(report, time.Since(start))
+	v.Answered = request
 	r.mu.Lock()
 	r.verified, r.answered = v, request
 	r.mu.Unlock()
-	if err := store(ctx, r.Target.State, docVerified, keptVerification{v, request}); err != nil {
+	if err := store(ctx, r.Target.State, docVerified, v); err != nil {
 		return err
 	}
 	r.Log.Info("verified", "rows", v.Rows, "differing", v.Differing, "seconds", v.Seconds)

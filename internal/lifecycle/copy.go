@@ -15,7 +15,8 @@ import (
 
 const (
 	defaultWorkers = 2
-	dirActive      = "active/" // tables whose wave has begun; written by the Applier
+	dirRecheck     = "recheck/" // tables in which a cascade may have been missed; written by the Applier
+	dirActive      = "active/"  // tables whose wave has begun; written by the Applier
 )
 
 // backfill copies what is there, wave by wave where cascades that the log does not show make the order matter.
@@ -31,7 +32,7 @@ func (r *run) backfill(ctx context.Context) error {
 		Skip:     func(m *godwit.Mapping) bool { return r.view.isStopped(m.ID) },
 		Progress: r.copyProgress, OnReject: r.onReject, Log: r.Log,
 	})
-	if err != nil || len(loops) == 0 {
+	if err != nil {
 		return err
 	}
 	return r.untie(ctx, loops)
@@ -48,10 +49,23 @@ func (r *run) workers() int {
 
 // untie mends what unlogged cascades in a circle of tables may have left behind: rows whose parent was copied after it had been
 // deleted. Foreign keys could not be built over such rows.
+// So may unlogged cascades that moved keys while rows were not copied yet: the Applier names those tables.
 func (r *run) untie(ctx context.Context, loops []int) error {
 	in := map[int]bool{}
 	for _, id := range loops {
 		in[id] = true
+	}
+	docs, err := r.Target.State.List(ctx, dirRecheck)
+	if err != nil {
+		return fmt.Errorf("read which tables are to be compared: %w", err)
+	}
+	for _, d := range docs {
+		if m := r.Tables.Mapping(strings.TrimPrefix(d.Key, dirRecheck)); m != nil {
+			in[m.ID] = true
+		}
+	}
+	if len(in) == 0 {
+		return nil
 	}
 	o := r.comparison()
 	only := o.Only
@@ -64,9 +78,11 @@ func (r *run) untie(ctx context.Context, loops []int) error {
 	}
 	if n := report.Differing(); n > 0 {
 		r.Log.Info("rows that unlogged cascades left behind are copied anew", "rows", n)
-		return verify.Repair(ctx, o, report)
+		if err := verify.Repair(ctx, o, report); err != nil {
+			return err
+		}
 	}
-	return nil
+	return r.Target.State.Delete(ctx, dirRecheck)
 }
 
 // waitingTables are those whose wave has not begun yet.

@@ -61,8 +61,9 @@ type Status struct {
 	Rate      float64          `json:"rows_per_second"` // over the last ten seconds
 	ETA       float64          `json:"eta_seconds"`     // of the copy; -1 = not known yet
 	Tables    []TableStatus    `json:"tables"`
-	Findings  []godwit.Finding `json:"findings,omitempty"` // what stopped a table
+	Findings  []godwit.Finding `json:"findings,omitempty"` // what stopped a table (severity blocker), what was given up (note)
 	Verified  *Verification    `json:"verified,omitempty"`
+	Compared  int64            `json:"rows_compared,omitempty"` // while it verifies
 	NextSteps []string         `json:"next_steps,omitempty"`
 }
 
@@ -83,6 +84,7 @@ type TableStatus struct {
 // Verification is the outcome of the last full comparison.
 type Verification struct {
 	At        time.Time      `json:"at"`
+	Answered  int64          `json:"answered"` // the Command.Verify that it answers; 0 = none
 	Rows      int64          `json:"rows"`
 	Differing int64          `json:"differing"`
 	Unsettled int64          `json:"unsettled,omitempty"` // rows that never stood still long enough to be compared

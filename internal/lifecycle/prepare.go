@@ -60,7 +60,7 @@ func (r *run) build(ctx context.Context, s godwit.Stage, what string) error {
 	defer r.view.await("")
 	report := func(sql string) { r.Log.Debug("build", "sql", sql) }
 	for try := 1; ; try++ {
-		err := r.Target.Write.Build(ctx, r.Tables, s, report)
+		err := r.buildOnce(ctx, s, report)
 		if err == nil || godwit.KindOf(err) != godwit.Unavailable || try == buildTries || ctx.Err() != nil {
 			return err
 		}

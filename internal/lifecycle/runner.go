@@ -44,8 +44,9 @@ type run struct {
 	applier *apply.Applier
 	gate    *throttle.Gate
 
-	view     *view      // what Status is made of
-	mu       sync.Mutex // guards command, verified, answered
+	view     *view                     // what Status is made of
+	mu       sync.Mutex                // guards what follows
+	relaxed  map[string]godwit.Finding // constraints of the target that the source's rows do not obey, by table/name
 	command  Command
 	verified *Verification
 	answered int64 // the last Command.Verify that was carried out
@@ -63,7 +64,7 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = r.walk(ctx)
+	err = r.supervise(ctx)
 	if r.applier != nil && ctx.Err() == nil {
 		r.measureLag(ctx)
 	}
@@ -87,15 +88,21 @@ func open(ctx context.Context, o Options) (*run, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &run{Options: o, began: time.Now(), wake: make(chan struct{}, 1), view: newView(len(o.Tables.Mappings))}
-	var err error
-	// A process that was killed a moment ago may still have its connection on the server's list.
-	if r.lease, err = acquire(ctx, o.Target, o.Owner, 5*time.Second); err != nil {
-		return nil, err
+	return r, r.take(ctx)
+}
+
+// take takes the lease and reads the state. A process that was killed a moment ago may still have its connection on the
+// server's list, so that is waited for.
+func (r *run) take(ctx context.Context) error {
+	lease, err := acquire(ctx, r.Target, r.Owner, 5*time.Second)
+	if err != nil {
+		return err
 	}
+	r.lease = lease
 	if err := r.recall(ctx); err != nil {
-		return nil, errors.Join(err, r.lease.Release())
+		return errors.Join(err, lease.Release())
 	}
-	return r, nil
+	return nil
 }
 
 // recall reads the state of an earlier process, or writes the first record.
@@ -120,14 +127,16 @@ func (r *run) recall(ctx context.Context) error {
 	if r.command, err = ReadCommand(ctx, r.Target); err != nil {
 		return err
 	}
-	var v keptVerification
+	var v Verification
 	if ok, err := load(ctx, r.Target.State, docVerified, &v); err != nil {
 		return err
 	} else if ok {
-		r.verified, r.answered = v.Verification, v.Answered
+		r.verified, r.answered = &v, v.Answered
 	}
-	r.stopped, err = r.readStopped(ctx)
-	return err
+	if r.stopped, err = r.readStopped(ctx); err != nil {
+		return err
+	}
+	return r.readRelaxed(ctx)
 }
 
 // same refuses to go on with a migration that is not the one that was begun.

@@ -24,6 +24,7 @@ func (r *run) status(now time.Time) *Status {
 		s.LagTime = r.lag(now)
 	}
 	r.view.fill(s, r.Tables)
+	s.Findings = append(s.Findings, r.relaxedFindings()...)
 	s.NextSteps = nextSteps(s)
 	return s
 }
@@ -34,6 +35,11 @@ func (v *view) fill(s *Status, tables *godwit.Tables) {
 	defer v.mu.Unlock()
 	s.Phase, s.Waiting, s.Rate = v.current, v.waiting, rate(v.recent)
 	s.LagBytes = v.lagBytes
+	if s.Phase == Verify {
+		for _, n := range v.seen {
+			s.Compared += n
+		}
+	}
 	var left float64
 	for i, m := range tables.Mappings {
 		t := &v.tables[i]
@@ -90,7 +96,7 @@ func nextSteps(s *Status) []string {
 		return []string{"godwit abort --drop-target"}
 	case s.Paused:
 		return []string{"godwit resume"}
-	case len(s.Findings) > 0:
+	case len(s.Findings) > 0 && s.Findings[0].Severity == godwit.Blocker:
 		return []string{"godwit explain " + s.Findings[0].Rule}
 	case s.Verified != nil && s.Verified.Differing > 0:
 		return []string{"godwit diff " + s.Verified.firstDiffering(), "godwit verify --repair"}

@@ -17,6 +17,7 @@ type view struct {
 
 	lagBytes int64                  // of log not applied yet; -1 = unknown
 	findings map[int]godwit.Finding // of stopped tables
+	seen     []int64                // rows compared, per table
 }
 
 type tableView struct {
@@ -47,7 +48,7 @@ const (
 )
 
 func newView(n int) *view {
-	v := &view{tables: make([]tableView, n), lagBytes: -1, findings: map[int]godwit.Finding{}}
+	v := &view{tables: make([]tableView, n), lagBytes: -1, findings: map[int]godwit.Finding{}, seen: make([]int64, n)}
 	for i := range v.tables {
 		v.tables[i].state = waiting
 	}
@@ -109,6 +110,17 @@ func (v *view) finding(table int) (godwit.Finding, bool) {
 func (v *view) isStopped(table int) bool {
 	_, ok := v.finding(table)
 	return ok
+}
+
+// compared takes how many rows of a table the verification has read; table -1 begins a new one.
+func (v *view) compared(table int, rows int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if table < 0 {
+		clear(v.seen)
+		return
+	}
+	v.seen[table] = rows
 }
 
 func (v *view) lag(bytes int64) {

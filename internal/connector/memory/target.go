@@ -151,6 +151,11 @@ func (t *Target) Render(tables *godwit.Tables, stage godwit.Stage) []string {
 	return out
 }
 
+// Relax implements godwit.Writer.
+func (t *Target) Relax(context.Context, *godwit.Tables, string, string) error {
+	return godwit.Errorf(godwit.Unsupported, "a target in memory has no such constraints")
+}
+
 // Drop removes the tables, and all state.
 func (t *Target) Drop(_ context.Context, tables *godwit.Tables, state bool) error {
 	t.mu.Lock()

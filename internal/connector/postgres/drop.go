@@ -129,3 +129,11 @@ func (w writer) dropState(ctx context.Context, s *session) error {
 	}
 	return s.dropEmptySchema(ctx, "godwit")
 }
+
+// Relax drops a constraint. One that is not there is fine: another process may have been faster.
+func (w writer) Relax(ctx context.Context, t *godwit.Tables, table, constraint string) error {
+	return w.pool.with(ctx, func(s *session) error {
+		return wrap("drop constraint "+constraint,
+			s.exec(ctx, "ALTER TABLE "+ident(t.Target)+"."+ident(table)+" DROP CONSTRAINT IF EXISTS "+ident(constraint)))
+	})
+}

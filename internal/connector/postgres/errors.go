@@ -28,6 +28,9 @@ func wrap(op string, err error) error {
 		return &godwit.Error{Kind: godwit.Unavailable, Op: op, Err: err} // network, timeout, cancellation
 	}
 	e := &godwit.Error{Kind: kindOf(pe.Code), Op: op, Err: errors.New(describe(pe))}
+	if kind := constraintKinds[pe.Code]; kind != "" {
+		e.Err = &godwit.ConstraintError{Table: pe.TableName, Constraint: pe.ConstraintName, Kind: kind, Err: e.Err}
+	}
 	switch pe.Code {
 	case "42501":
 		e.Hint = `grant what "godwit grants" prints for the target`
@@ -75,6 +78,8 @@ var conditions = map[string]string{
 	"22026": "a bit string of another length", "22032": "invalid JSON", "22023": "an invalid parameter",
 	"23502": "NOT NULL violated", "23503": "foreign key violated", "23505": "unique constraint violated", "23514": "check constraint violated",
 }
+
+var constraintKinds = map[string]string{"23502": "not null", "23503": "foreign key", "23505": "unique", "23514": "check"}
 
 func describe(pe *pgconn.PgError) string {
 	class := pe.Code[:2]
