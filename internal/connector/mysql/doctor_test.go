@@ -143,3 +143,32 @@ func TestURLs(t *testing.T) {
 		}
 	}
 }
+
+// TLS is used where the URL asks for it, and a certificate that nobody vouches for is refused where it is to be checked.
+func TestTLS(t *testing.T) {
+	s := servers.MySQL(t) // makes itself a certificate
+	db := s.CreateDatabase(t)
+	for mode, wantErr := range map[string]bool{"require": false, "prefer": false, "disable": false, "verify-ca": true, "verify-full": true} {
+		u, err := url.Parse(s.URL(db))
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Host, u.RawQuery = fmt.Sprintf("%s:%d", s.Host, s.Port), "tls="+mode
+		cfg, err := parseURL(u.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := cfg.connect(t.Context())
+		if (err != nil) != wantErr {
+			t.Errorf("%s: %v", mode, err)
+		}
+		if err != nil {
+			continue
+		}
+		cipher, err := c.first(t.Context(), "SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+		if err != nil || (cipher[1] == "") != (mode == "disable") {
+			t.Errorf("%s: cipher %q, %v", mode, cipher, err)
+		}
+		c.close()
+	}
+}

@@ -1,19 +1,48 @@
 package mysql
 
 import (
+	"context"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/godwit-migrate/godwit"
 	"github.com/godwit-migrate/godwit/test/servers"
 )
 
-func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
+func TestMain(m *testing.M) {
+	code := servers.Main(m)
+	if newer != nil {
+		newer.Stop()
+	}
+	os.Exit(code)
+}
 
-// onBoth runs a test on MariaDB and on MySQL, each with a fresh database.
+var (
+	newerOnce sync.Once
+	newer     *servers.Server
+	newerErr  error
+)
+
+// newerMariaDB is MariaDB 11, where it is installed beside the system's.
+func newerMariaDB(t *testing.T) *servers.Server {
+	newerOnce.Do(func() {
+		newer, newerErr = servers.Start(context.Background(), servers.Options{Kind: servers.KindMariaDB, Major: 11})
+	})
+	if newerErr != nil {
+		t.Skip(newerErr)
+	}
+	return newer
+}
+
+// onBoth runs a test on MariaDB and on MySQL, each with a fresh database, and on a newer MariaDB where there is one.
 func onBoth(t *testing.T, test func(t *testing.T, s *servers.Server, db string)) {
 	t.Run("mariadb", func(t *testing.T) {
 		s := servers.MariaDB(t)
+		test(t, s, s.CreateDatabase(t))
+	})
+	t.Run("mariadb 11", func(t *testing.T) {
+		s := newerMariaDB(t)
 		test(t, s, s.CreateDatabase(t))
 	})
 	t.Run("mysql", func(t *testing.T) {

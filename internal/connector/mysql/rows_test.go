@@ -342,3 +342,43 @@ func TestDecodeGarbage(t *testing.T) {
 		d.decodeKey(append([]byte{0}, p...), []int{0, 3})
 	}
 }
+
+// BenchmarkReadTable is the whole way: server, socket, packets, canonical rows.
+func BenchmarkReadTable(b *testing.B) {
+	for _, start := range []func(testing.TB, ...string) *servers.Server{servers.MariaDB, servers.MySQL} {
+		s := start(b)
+		b.Run(string(s.Kind), func(b *testing.B) {
+			db := s.CreateDatabase(b)
+			const n = 200_000
+			deep := "SET SESSION cte_max_recursion_depth = 10000000"
+			if s.Kind == servers.KindMariaDB {
+				deep = "SET SESSION max_recursive_iterations = 10000000"
+			}
+			s.Exec(b, db, "CREATE TABLE t (id bigint primary key, k int, c char(60), d decimal(12,2), ts datetime(3), note varchar(100))", deep, fmt.Sprintf("INSERT INTO t WITH RECURSIVE s AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM s WHERE i < %d) "+
+				"SELECT i, i %% 1000, REPEAT('x', 60), i / 7, '2024-01-02 03:04:05.678', CONCAT('note ', i) FROM s", n))
+			d, err := Open(b.Context(), s.URL(db))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer d.Close()
+			schema, err := d.Schema.Read(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			m := naturalMapping(0, schema.Tables[0])
+			b.ReportAllocs()
+			for b.Loop() {
+				snap, err := d.Rows.Snapshot(b.Context())
+				if err != nil {
+					b.Fatal(err)
+				}
+				rows := 0
+				if _, err := snap.Read(b.Context(), m, godwit.Read{Row: func(godwit.Row) error { rows++; return nil }}); err != nil || rows != n {
+					b.Fatal(rows, err)
+				}
+				snap.Close()
+			}
+			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}

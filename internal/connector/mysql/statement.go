@@ -264,31 +264,61 @@ func (r *rejected) Error() string { return fmt.Sprintf("column %d: %s", r.column
 
 // decode builds the canonical row of a packet; it is valid until the next call. *rejected tells of a value without canonical form.
 func (d *rowDecoder) decode(p []byte) (godwit.Row, error) {
-	d.row = d.row[:0]
-	err := d.walk(p, func(i int, isNull bool, v []byte) error {
-		var err error
-		if d.row, err = d.field(d.row, i, isNull, v); err != nil {
-			if ve, ok := err.(valueError); ok {
-				return &rejected{column: i, reason: ve}
-			}
+	bitmap := (len(d.columns) + 9) / 8
+	if len(p) < 1+bitmap {
+		return nil, errMalformed
+	}
+	nulls, p := p[1:1+bitmap], p[1+bitmap:]
+	row := d.row[:0]
+	for i, st := range d.steps {
+		if nulls[(i+2)/8]>>((i+2)%8)&1 == 1 {
+			row = godwit.AppendNull(row)
+			continue
 		}
-		return err
-	})
-	return d.row, err
+		v, rest, ok := cut(st, p)
+		if !ok {
+			return nil, errMalformed
+		}
+		p = rest
+		var err error
+		if row, err = d.field(row, i, v); err != nil {
+			if ve, ok := err.(valueError); ok {
+				err = &rejected{column: i, reason: ve}
+			}
+			return nil, err
+		}
+	}
+	d.row = row
+	if len(p) != 0 {
+		return nil, errMalformed
+	}
+	return row, nil
 }
 
 // decodeKey builds the key of a row that decode rejected; nil where the key is what is wrong.
 func (d *rowDecoder) decodeKey(p []byte, key []int) godwit.Row {
+	bitmap := (len(d.columns) + 9) / 8
+	if len(p) < 1+bitmap {
+		return nil
+	}
+	nulls, p := p[1:1+bitmap], p[1+bitmap:]
 	fields := make([][]byte, len(d.columns))
-	err := d.walk(p, func(i int, isNull bool, v []byte) error {
-		if f, err := d.field(nil, i, isNull, v); err == nil {
+	for i, st := range d.steps {
+		if nulls[(i+2)/8]>>((i+2)%8)&1 == 1 {
+			continue
+		}
+		v, rest, ok := cut(st, p)
+		if !ok {
+			return nil
+		}
+		p = rest
+		if f, err := d.field(nil, i, v); err == nil {
 			fields[i] = f
 		}
-		return nil
-	})
+	}
 	var row godwit.Row
 	for _, k := range key {
-		if fields[k] == nil || err != nil {
+		if fields[k] == nil {
 			return nil
 		}
 		row = append(row, fields[k]...)
@@ -296,60 +326,33 @@ func (d *rowDecoder) decodeKey(p []byte, key []int) godwit.Row {
 	return row
 }
 
-// walk cuts a packet into its values.
-func (d *rowDecoder) walk(p []byte, value func(i int, isNull bool, v []byte) error) error {
-	bitmap := (len(d.columns) + 9) / 8
-	if len(p) < 1+bitmap {
-		return errMalformed
+// cut splits the bytes of one value off a packet.
+func cut(st step, p []byte) (v, rest []byte, ok bool) {
+	n := 0
+	switch st {
+	case stepInt8, stepUint8:
+		n = 1
+	case stepInt16, stepUint16:
+		n = 2
+	case stepInt32, stepUint32, stepFloat, stepEnum32, stepSet32:
+		n = 4
+	case stepInt64, stepUint64, stepDouble, stepEnum, stepSet:
+		n = 8
+	default: // dates and times too: their length of one byte is a small length-encoded number
+		if len(p) > 0 && p[0] < 0xFB {
+			n, p = int(p[0]), p[1:]
+			break
+		}
+		return lenencBytes(p)
 	}
-	nulls, p := p[1:1+bitmap], p[1+bitmap:]
-	for i, st := range d.steps {
-		if nulls[(i+2)/8]>>((i+2)%8)&1 == 1 {
-			if err := value(i, true, nil); err != nil {
-				return err
-			}
-			continue
-		}
-		n, skip := 0, 0
-		switch st {
-		case stepInt8, stepUint8:
-			n = 1
-		case stepInt16, stepUint16:
-			n = 2
-		case stepInt32, stepUint32, stepFloat, stepEnum32, stepSet32:
-			n = 4
-		case stepInt64, stepUint64, stepDouble, stepEnum, stepSet:
-			n = 8
-		case stepDate, stepDateTime, stepTime:
-			if len(p) == 0 {
-				return errMalformed
-			}
-			n, skip = int(p[0]), 1
-		default:
-			l, rest, ok := lenenc(p)
-			if !ok || l > uint64(len(rest)) {
-				return errMalformed
-			}
-			n, skip = int(l), len(p)-len(rest)
-		}
-		if len(p) < skip+n {
-			return errMalformed
-		}
-		if err := value(i, false, p[skip:skip+n]); err != nil {
-			return err
-		}
-		p = p[skip+n:]
+	if len(p) < n {
+		return nil, nil, false
 	}
-	if len(p) != 0 {
-		return errMalformed
-	}
-	return nil
+	return p[:n:n], p[n:], true
 }
 
-func (d *rowDecoder) field(dst []byte, i int, isNull bool, v []byte) ([]byte, error) {
-	if isNull {
-		return godwit.AppendNull(dst), nil
-	}
+// field appends one value.
+func (d *rowDecoder) field(dst []byte, i int, v []byte) ([]byte, error) {
 	c, le := d.columns[i], binary.LittleEndian
 	switch d.steps[i] {
 	case stepInt8:

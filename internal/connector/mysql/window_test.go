@@ -64,7 +64,7 @@ func windowUnderWriters(t *testing.T, s *servers.Server) {
 		n      [windowWriters]int32
 	}
 	var probes []probe
-	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 		var p probe
 		p.n, p.window = probeOnce(t, d, tables.Mappings[0])
 		probes = append(probes, p)

@@ -321,14 +321,22 @@ func lenencBytes(p []byte) (v, rest []byte, ok bool) {
 	return rest[:n:n], rest[n:], true
 }
 
-// replyError is an ERR packet. Messages of these servers may quote values, so only the number and the state are shown, with the text
-// of errors that are known to quote none.
+// replyError is an ERR packet.
 type replyError struct {
 	number  uint16
 	message string
 }
 
-func (e *replyError) Error() string { return fmt.Sprintf("server error %d: %s", e.number, e.message) }
+// Error shows the server's words unless they may quote a value: those about a value say only their number, and a syntax error leaves out the
+// statement, which may hold a key.
+func (e *replyError) Error() string {
+	message, _, _ := strings.Cut(e.message, " near '")
+	switch e.number {
+	case 1062, 1292, 1366, 1367, 1411, 1441, 1525, 1690, 3140, 3141, 3143, 4038:
+		message = "the server refuses a value"
+	}
+	return fmt.Sprintf("server error %d: %s", e.number, message)
+}
 
 func packetError(p []byte) error {
 	if len(p) < 3 || p[0] != protocol.ERR_HEADER {
