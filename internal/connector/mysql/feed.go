@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -16,16 +17,33 @@ import (
 // another question, and the two servers answer it differently. MariaDB tells the exact place that a consistent snapshot stands
 // at. MySQL does not, but gtid_executed read before a snapshot names only what the snapshot will see; so a stream begins at a
 // file before which everything is in that set, and passes over the rest of the set by name.
-type feed struct{ s *server }
+type feed struct {
+	s        *server
+	patience time.Duration // with XA branches that stay prepared when a stream starts
+}
 
-func newFeed(s *server) *feed { return &feed{s} }
+func newFeed(s *server) *feed { return &feed{s: s, patience: 10 * time.Second} }
 
-// Start implements godwit.Feed.
+// Start implements godwit.Feed. XA branches take care of their own: those that are prepared already must end first, since their rows
+// lie before the part of the log that is read; those prepared meanwhile are read again from where Start began.
 func (f *feed) Start(ctx context.Context) (godwit.Checkpoint, error) {
 	var t *token
-	err := f.s.with(ctx, func(c *session) (err error) {
-		if t, err = f.startToken(ctx, c); err == nil {
-			err = f.noOldXA(ctx, c)
+	err := f.s.with(ctx, func(c *session) error {
+		began, err := f.head(ctx, c)
+		if err == nil {
+			err = f.awaitXA(ctx, c)
+		}
+		if err != nil {
+			return err
+		}
+		if t, err = f.startToken(ctx, c); err != nil {
+			return err
+		}
+		if at := (place{t.File, t.Offset}); at != began && at.reached(began) {
+			t.Held = &logSpot{began.file, began.offset}
+		}
+		if f.s.mariadb { // see xaMark: what is logged may not be visible yet
+			err = f.awaitXA(ctx, c)
 		}
 		return err
 	})
@@ -146,28 +164,28 @@ func (f *feed) startByStatus(ctx context.Context, c *session, t *token) error {
 	return err
 }
 
-// noOldXA waits until no XA branch is prepared: the rows of one that was prepared before the start are not in the part of the log
-// that is read. MySQL shows them only to XA_RECOVER_ADMIN; without it, the stream stops when it meets such a branch.
-func (f *feed) noOldXA(ctx context.Context, c *session) error {
-	const patience = 10 * time.Second
-	for deadline := time.Now().Add(patience); ; {
-		rows, err := c.all(ctx, "XA RECOVER")
-		if n := errorNumber(err); n == 1401 || n == 1227 {
-			return nil
-		}
-		if err != nil || len(rows) == 0 {
-			return err
-		}
+// awaitXA waits until the XA branches that are prepared now have ended. MySQL shows them only to XA_RECOVER_ADMIN; without it, the
+// stream stops when it meets a branch whose rows it has not read.
+func (f *feed) awaitXA(ctx context.Context, c *session) error {
+	first, err := preparedXA(ctx, c)
+	if n := errorNumber(err); n == 1401 || n == 1227 {
+		return nil
+	}
+	for deadline := time.Now().Add(f.patience); err == nil && len(first) > 0; {
 		if time.Now().After(deadline) {
-			return godwit.Errorf(godwit.Refused, "%d XA transactions are prepared and not finished", len(rows)).
+			return godwit.Errorf(godwit.Refused, "%d XA transactions stay prepared and do not end", len(first)).
 				WithHint("finish them (XA RECOVER lists them, XA COMMIT or XA ROLLBACK ends them), then start again")
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(20 * time.Millisecond):
 		}
+		var now map[string]bool
+		now, err = preparedXA(ctx, c)
+		maps.DeleteFunc(first, func(xid string, _ bool) bool { return !now[xid] })
 	}
+	return err
 }
 
 // Head implements godwit.Feed.

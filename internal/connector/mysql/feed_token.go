@@ -29,6 +29,9 @@ func (l logSpot) place() place { return place{file: l.File, offset: l.Offset} }
 
 // reached reports whether p is at or behind q. Files of one log differ in their number only.
 func (p place) reached(q place) bool {
+	if p.file == q.file {
+		return p.offset >= q.offset
+	}
 	a, errA := p.position()
 	b, errB := q.position()
 	return errA == nil && errB == nil && a >= b

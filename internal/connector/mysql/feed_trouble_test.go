@@ -148,6 +148,7 @@ func TestStartRefusesOldXA(t *testing.T) {
 	x := newSource(t, servers.MariaDB(t, "--server-id=7"))
 	x.exec("CREATE TABLE a (id int PRIMARY KEY)", "XA START 'old'", "INSERT INTO a VALUES (1)", "XA END 'old'", "XA PREPARE 'old'")
 	x.open()
+	x.db.Feed.(*feed).patience = 300 * time.Millisecond
 	_, err := x.db.Feed.Start(t.Context())
 	x.exec("XA ROLLBACK 'old'")
 	if godwit.KindOf(err) != godwit.Refused || godwit.HintOf(err) == "" {

@@ -100,6 +100,9 @@ func (s *stream) finishXA(st statement) error {
 	case b != nil && st.verdict == commitsXA:
 		s.replay = append(s.replay, b.events...)
 	}
+	if s.feed.s.mariadb && st.verdict == commitsXA {
+		s.group.id += xaMarkInID + st.xid
+	}
 	return s.commit()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/godwit-migrate/godwit"
 )
@@ -13,6 +14,7 @@ type snapshot struct {
 	s      *server
 	c      *session
 	low    *lowMark // MySQL: what was surely visible when the snapshot began
+	xa     *xaMark  // MariaDB: which XA commits were
 	tables map[*godwit.Mapping]*table
 	rowLen map[*godwit.Mapping]int // average canonical bytes a row, as seen so far
 }
@@ -24,11 +26,14 @@ func (r *rows) Snapshot(ctx context.Context) (godwit.Snapshot, error) {
 		return nil, err
 	}
 	snap := &snapshot{s: r.s, c: c, tables: map[*godwit.Mapping]*table{}, rowLen: map[*godwit.Mapping]int{}}
-	if !r.s.mariadb {
-		if snap.low, err = readLowMark(ctx, c); err != nil {
-			r.s.giveBack(c)
-			return nil, err
-		}
+	if r.s.mariadb {
+		snap.xa, err = r.s.readXAMark(ctx, c)
+	} else {
+		snap.low, err = readLowMark(ctx, c)
+	}
+	if err != nil {
+		r.s.giveBack(c)
+		return nil, err
 	}
 	// REPEATABLE READ was set for the session: under READ COMMITTED this would be no snapshot.
 	if err := c.exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
@@ -140,11 +145,11 @@ func (rd *reading) limit(rowLen int) int64 {
 func (rd *reading) packet(p []byte) error {
 	row, err := rd.d.decode(p)
 	rd.seen++
-	var bad *rejected
-	switch {
-	case errors.As(err, &bad):
-		return rd.reject(p, bad)
-	case err != nil:
+	if err != nil {
+		var bad *rejected // allocates: not on the way of a good row
+		if errors.As(err, &bad) {
+			return rd.reject(p, bad)
+		}
 		return err
 	}
 	rd.progress.Rows++
@@ -232,7 +237,9 @@ func (s *snapshot) Close() error {
 	c := s.c
 	s.c = nil
 	if !c.broken {
-		if err := c.exec(context.Background(), "ROLLBACK"); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := c.exec(ctx, "ROLLBACK"); err != nil {
 			c.broken = true // the server ends the transaction with the session
 		}
 	}

@@ -8,11 +8,17 @@ import (
 	"github.com/godwit-migrate/godwit"
 )
 
-// exactWindow is MariaDB's: the snapshot knows its own place in the log, and shows exactly what was logged up to there.
-type exactWindow struct{ at godwit.Position }
+// exactWindow is MariaDB's: the snapshot knows its own place in the log, and shows exactly what was logged up to there, XA commits
+// apart (see xaMark).
+type exactWindow struct {
+	at godwit.Position
+	xa *xaMark
+}
 
-func (w exactWindow) Saw(tx godwit.TxRef) bool { return tx.Position != "" && tx.Position <= w.at }
-func (w exactWindow) High() godwit.Position    { return w.at }
+func (w exactWindow) Saw(tx godwit.TxRef) bool {
+	return tx.Position != "" && tx.Position <= w.at && w.xa.sees(tx)
+}
+func (w exactWindow) High() godwit.Position { return w.at }
 
 // lowMark is what surely was visible to a MySQL snapshot begun after it was read. MySQL fills gtid_executed behind the commit in the engine,
 // so what it names is visible; the position in the log moves before that and proves nothing. Without GTIDs the position that
@@ -111,5 +117,5 @@ func (s *snapshot) exact(ctx context.Context) (godwit.Window, error) {
 			WithHint("set log_bin on the source and restart it; a copy without live changes needs no log")
 	}
 	at, err := position(file, offset)
-	return exactWindow{at}, err
+	return exactWindow{at, s.xa}, err
 }
