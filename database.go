@@ -21,7 +21,8 @@ type Database struct {
 	State   State
 	Doctor  Doctor
 	Load    Load
-	Missing map[string]string // ability name in lower case -> reason
+	Clients func(ctx context.Context) ([]Client, error) // who is connected now
+	Missing map[string]string                           // ability name in lower case -> reason
 	Close   func() error
 }
 
@@ -158,7 +159,7 @@ type Tx interface {
 	Insert(ctx context.Context, m *Mapping, rows *Batch) error
 	// Lookup yields the rows whose columns equal the values (one field a column, none NULL), as this Tx sees them.
 	Lookup(ctx context.Context, m *Mapping, columns []int, values Row, row func(Row) error) error
-	// Put writes a state document in the same transaction; see State.
+	// Put writes a state document in the same transaction; see State. A nil value removes it.
 	Put(ctx context.Context, key string, value []byte) error
 	// Commit may fail with an unknown outcome: kind Unavailable. The next Advance finds out.
 	Commit(ctx context.Context) error
@@ -213,6 +214,14 @@ type Grant struct {
 	SQL   []string `json:"sql"`
 }
 
+// Client is the open connections of one account from one host: somebody who will have to move.
+type Client struct {
+	User        string `json:"user"`
+	Host        string `json:"host"`
+	Connections int    `json:"connections"`
+	Own         bool   `json:"own,omitempty"` // Godwit's own account
+}
+
 // Load tells how busy a database is.
 type Load interface {
 	Signals(ctx context.Context) ([]Signal, error)
@@ -220,8 +229,10 @@ type Load interface {
 
 // Signal is one measured load. Value/Limit >= 1 means full.
 type Signal struct {
-	Name  string    `json:"name"` // "threads running"
-	Value float64   `json:"value"`
-	Limit float64   `json:"limit"` // 0 = for information only
-	At    time.Time `json:"at"`
+	Name  string  `json:"name"` // "threads running"
+	Value float64 `json:"value"`
+	Limit float64 `json:"limit"` // 0 = for information only
+	// Counter: Value only ever grows, and two readings make a rate.
+	Counter bool      `json:"counter,omitempty"`
+	At      time.Time `json:"at"`
 }

@@ -63,4 +63,8 @@ type Reject struct {
 	Key    Row    `json:"key,omitempty"` // canonical; nil where the key itself is bad
 	Column string `json:"column"`
 	Reason string `json:"reason"` // "zero date 0000-00-00 with policy error"
+	// In a stream: the key of the image before the change, where that image is the bad one (nil where the key itself is bad).
+	Was Row `json:"was,omitempty"`
+	// In a stream: the bad row is no more. It was deleted, or the change mended it: then the event has After.
+	Gone bool `json:"gone,omitempty"`
 }

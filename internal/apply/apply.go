@@ -28,6 +28,7 @@ type Options struct {
 	TouchedBytes int // of the touched log; 0 = 64 MiB
 
 	Stopped map[int]godwit.Finding // tables stopped in an earlier life
+	Rejects Rejects                // rows in quarantine since an earlier life, see ReadRejects
 	Waiting map[int]bool           // tables that are not active yet, see Waves and Activate; nil = all are active
 
 	OnStop   func(godwit.Finding) // a table was stopped, and that is committed; may be nil
@@ -58,6 +59,8 @@ type Applier struct {
 	asks    []*activation
 	broken  error // the outcome of a chunk is not known: nothing more may be written under this lease
 	stats   Stats
+
+	quarantine quarantine
 }
 
 // Stats counts what this Applier did.
@@ -89,6 +92,7 @@ func New(o Options) *Applier {
 		o: o, rules: newRules(o.Tables), changed: make(chan struct{}), applied: o.Start,
 		flights: map[*flight]struct{}{}, barred: map[int]int{},
 		stopped: map[int]godwit.Finding{}, waiting: map[int]bool{}, since: map[int]godwit.TxRef{},
+		quarantine: newQuarantine(o.Rejects, o.Lease.Epoch()),
 	}
 	if o.From != (godwit.Checkpoint{}) {
 		a.applied, a.stored, a.resume = o.From, true, true

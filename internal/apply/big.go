@@ -77,6 +77,7 @@ func (l *lane) piece(ctx context.Context) error {
 		l.open[i].tx = 0
 	}
 	w := a.prepare(l.open, []godwit.TxRef{big.ref})
+	w.setAside()
 	a.mu.Unlock()
 	if err := w.apply(ctx, big.tx); err != nil {
 		return err

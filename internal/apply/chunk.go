@@ -11,6 +11,7 @@ import (
 type Chunk struct {
 	Mapping *godwit.Mapping
 	Rows    *godwit.Batch     // whole rows; not changed
+	Rejects []godwit.Reject   // rows of the reading that the target cannot hold
 	Window  godwit.Window     // of the snapshot, taken behind the last read
 	Journal map[string][]byte // state documents that commit with the rows
 }
@@ -20,6 +21,8 @@ type Inserted struct {
 	Rows  int64 // handed to the target
 	Bytes int64
 	Left  int64 // left to the stream, which changed them after the snapshot
+	// Rejected are those of the chunk's rejects that went to quarantine; the others were left to the stream too.
+	Rejected []godwit.Reject
 }
 
 // Insert adds the chunk's rows to the target, apart from those that the stream changed since, in one transaction with the
@@ -36,13 +39,15 @@ func (a *Applier) Insert(ctx context.Context, c Chunk) (Inserted, error) {
 		return Inserted{}, err
 	}
 	done := Inserted{Rows: int64(rows.Len()), Bytes: int64(rows.Bytes()), Left: int64(c.Rows.Len() - rows.Len())}
+	docs, rejected := f.setAside(a, c, rows, nil)
+	done.Rejected = rejected
 	err = a.land(ctx, f, func(ctx context.Context, tx godwit.Tx) error {
 		if rows.Len() > 0 {
 			if err := tx.Insert(ctx, c.Mapping, rows); err != nil {
 				return err
 			}
 		}
-		return putAll(ctx, tx, c.Journal)
+		return putAll(ctx, tx, docs)
 	})
 	if err != nil {
 		return Inserted{}, err
@@ -69,6 +74,7 @@ func (a *Applier) Replace(ctx context.Context, m *godwit.Mapping, keys *godwit.B
 			gone.Add(k)
 		}
 	}
+	docs, _ := f.setAside(a, c, rows, keys)
 	return a.land(ctx, f, func(ctx context.Context, tx godwit.Tx) error {
 		if gone.Len() > 0 {
 			if err := tx.Delete(ctx, m, gone); err != nil {
@@ -80,7 +86,7 @@ func (a *Applier) Replace(ctx context.Context, m *godwit.Mapping, keys *godwit.B
 				return err
 			}
 		}
-		return putAll(ctx, tx, c.Journal)
+		return putAll(ctx, tx, docs)
 	})
 }
 
@@ -93,6 +99,8 @@ type flight struct {
 	unseen   map[string]bool
 	cascades []cascade
 	moved    []godwit.Row // keys of rows that replaying the cascades changed or took away
+	mended   []string     // documents of rows that leave the quarantine when it lands
+	rejected Rejects      // and of those that enter it
 }
 
 // takeOff waits until the chunk may be written and admits it.
@@ -118,6 +126,9 @@ func (a *Applier) takeOff(ctx context.Context, c Chunk, keys *godwit.Batch) (*fl
 	f := &flight{m: c.Mapping, rules: a.rules, batches: []*godwit.Batch{c.Rows}}
 	if keys != nil {
 		f.batches = append(f.batches, keys)
+	}
+	if bad := rejectKeys(c.Rejects); bad.Len() > 0 {
+		f.batches = append(f.batches, bad)
 	}
 	f.unseen, f.cascades = a.touched.unseen(id, c.Window)
 	a.flights[f] = struct{}{}
@@ -156,6 +167,9 @@ func (a *Applier) land(ctx context.Context, f *flight, write func(context.Contex
 		err = godwit.Errorf(godwit.Unavailable, "commit chunk of %s, outcome unknown: %w", f.m.Source.Name, err)
 		a.fail(err)
 		return err
+	}
+	if err == nil {
+		f.landed(&a.quarantine)
 	}
 	delete(a.flights, f)
 	a.signal()
@@ -233,6 +247,16 @@ func (f *flight) keysOf(rows *godwit.Batch) map[string]bool {
 	for i := range rows.Len() {
 		key, scratch = f.m.KeyOf(key[:0], rows.Row(i), scratch)
 		keys[string(key)] = true
+	}
+	return keys
+}
+
+func rejectKeys(rejects []godwit.Reject) *godwit.Batch {
+	keys := new(godwit.Batch)
+	for i := range rejects {
+		if len(rejects[i].Key) > 0 {
+			keys.Add(rejects[i].Key)
+		}
 	}
 	return keys
 }

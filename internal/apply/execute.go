@@ -2,10 +2,9 @@ package apply
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/godwit-migrate/godwit"
 )
@@ -86,6 +85,7 @@ func (a *Applier) admit(ctx context.Context, b *batch) (*work, error) {
 		a.unbar(w)
 		return nil, err
 	}
+	w.setAside()
 	a.busy = true
 	return w, nil
 }
@@ -103,12 +103,9 @@ func (a *Applier) prepare(changes []change, txs []godwit.TxRef) *work {
 			a.touched.begin(txs[c.tx])
 			last = c.tx
 		}
-		switch c.op {
-		case godwit.OpStop:
+		if c.op == godwit.OpStop {
 			w.stop(c)
 			continue
-		case godwit.OpReject:
-			w.reject(c, i)
 		}
 		for _, key := range c.keys() {
 			a.touched.touch(c.table, key)
@@ -153,18 +150,6 @@ func (w *work) stopOne(id int, f godwit.Finding) {
 	w.put("stopped/"+w.a.o.Tables.Mappings[id].Source.Name, f)
 }
 
-// reject puts a row that the target cannot hold into quarantine. What the target has under its key is deleted: it is not
-// what the source has, and verification is to report the row as missing.
-func (w *work) reject(c *change, n int) {
-	w.rejects = append(w.rejects, *c.reject)
-	name := fmt.Sprintf("%s-%d", w.txs[c.tx].Position, n)
-	if len(c.reject.Key) > 0 {
-		sum := sha256.Sum256(c.reject.Key)
-		name = hex.EncodeToString(sum[:8])
-	}
-	w.put("reject/"+w.a.o.Tables.Mappings[c.table].Source.Name+"/"+name, c.reject)
-}
-
 func (w *work) put(key string, doc any) {
 	value, err := json.Marshal(doc)
 	if err != nil {
@@ -182,8 +167,12 @@ func (c *change) keys() []godwit.Row {
 	if c.afterKey != nil && string(c.afterKey) != string(c.beforeKey) {
 		keys = append(keys, c.afterKey)
 	}
-	if c.reject != nil && len(c.reject.Key) > 0 {
-		keys = append(keys, c.reject.Key)
+	if c.reject != nil {
+		for _, key := range [...]godwit.Row{c.reject.Was, c.reject.Key} {
+			if len(key) > 0 && !slices.ContainsFunc(keys, func(k godwit.Row) bool { return string(k) == string(key) }) {
+				keys = append(keys, key)
+			}
+		}
 	}
 	return keys
 }

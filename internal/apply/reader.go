@@ -115,7 +115,7 @@ func (r *reader) keep(e *godwit.Event, arena []byte, scratch []godwit.Row) (item
 	it := item{change: change{op: e.Op, table: e.Table, logged: e.CascadesLogged, finding: e.Finding, reject: e.Reject}}
 	if e.Op == godwit.OpReject && e.Reject != nil {
 		kept := *e.Reject
-		kept.Key = kept.Key.Clone()
+		kept.Key, kept.Was = kept.Key.Clone(), kept.Was.Clone()
 		it.reject = &kept
 	}
 	if e.Table < 0 {

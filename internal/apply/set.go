@@ -68,9 +68,12 @@ func (s *set) merge(c *change) {
 		} else {
 			t.at(c.afterKey, c.before).after = c.after
 		}
-	case godwit.OpReject:
+	case godwit.OpReject: // what the target has under these keys is not what the source has; verification reports it as missing
 		for _, key := range c.keys() {
 			t.at(key, nil).after = nil
+		}
+		if c.after != nil { // the change mended the row
+			t.at(c.afterKey, nil).after = c.after
 		}
 	}
 }

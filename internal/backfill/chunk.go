@@ -2,11 +2,7 @@ package backfill
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -182,33 +178,18 @@ func (w *worker) insert(ctx context.Context, t *table, r *stretch, c *chunk) err
 	next.Bytes += int64(c.rows.Bytes())
 	next.Rejects += int64(len(c.rejects))
 	docs := map[string][]byte{r.key(t.m): next.document()}
-	for i, x := range c.rejects {
-		b, err := json.Marshal(x)
-		if err != nil {
-			return godwit.Errorf(godwit.Internal, "write down a rejected row: %w", err)
-		}
-		docs["reject/"+t.m.Source.Name+"/"+rejectName(x, r, r.Rejects+int64(i))] = b
-	}
-	if _, err := w.Applier.Insert(ctx, apply.Chunk{Mapping: t.m, Rows: &c.rows, Window: c.window, Journal: docs}); err != nil {
+	done, err := w.Applier.Insert(ctx, apply.Chunk{Mapping: t.m, Rows: &c.rows, Rejects: c.rejects, Window: c.window, Journal: docs})
+	if err != nil {
 		return err
 	}
 	t.mu.Lock()
 	*r = next
 	t.mu.Unlock()
-	for _, x := range c.rejects {
+	for _, x := range done.Rejected {
 		w.OnReject(x)
 	}
 	w.Progress(t.progress())
 	return nil
-}
-
-// rejectName is the same for the same key, here and where the stream rejects a row.
-func rejectName(x godwit.Reject, r *stretch, n int64) string {
-	if len(x.Key) == 0 {
-		return fmt.Sprintf("copy-%d-%d", r.number, n)
-	}
-	sum := sha256.Sum256(x.Key)
-	return hex.EncodeToString(sum[:8])
 }
 
 // retry repeats what failed because a server was away, for about a minute.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/godwit-migrate/godwit"
+	"github.com/godwit-migrate/godwit/internal/apply"
 )
 
 // attend writes the status and heeds commands, once a second until ctx ends.
@@ -63,7 +64,7 @@ func (r *run) measureLag(ctx context.Context) {
 	r.view.lag(n)
 }
 
-// readStopped reads which tables an earlier process had to stop, and which have rows in quarantine.
+// readStopped reads which tables an earlier process had to stop.
 func (r *run) readStopped(ctx context.Context) (map[int]godwit.Finding, error) {
 	docs, err := r.Target.State.List(ctx, dirStopped)
 	if err != nil {
@@ -82,16 +83,6 @@ func (r *run) readStopped(ctx context.Context) (map[int]godwit.Finding, error) {
 		all[m.ID] = f
 		r.view.stop(m.ID, f)
 	}
-	rejects, err := r.Target.State.List(ctx, dirReject)
-	if err != nil {
-		return nil, fmt.Errorf("read the quarantine: %w", err)
-	}
-	for _, d := range rejects {
-		name, _, _ := strings.Cut(strings.TrimPrefix(d.Key, dirReject), "/")
-		if m := r.Tables.Mapping(name); m != nil {
-			r.view.reject(m.ID)
-		}
-	}
 	return all, nil
 }
 
@@ -105,5 +96,21 @@ func (r *run) onStop(f godwit.Finding) {
 func (r *run) onReject(j godwit.Reject) {
 	m := r.Tables.Mappings[j.Table]
 	r.Log.Warn("row set aside", "table", m.Source.Name, "column", j.Column, "reason", j.Reason)
-	r.view.reject(j.Table)
+}
+
+// rejects reads which rows an earlier process had to put into quarantine.
+func (r *run) rejects(ctx context.Context) (apply.Rejects, error) {
+	docs, err := r.Target.State.List(ctx, apply.RejectDir)
+	if err != nil {
+		return nil, fmt.Errorf("read the quarantine: %w", err)
+	}
+	return apply.ReadRejects(docs, r.Tables)
+}
+
+// rejected is how many rows of a table are in quarantine now.
+func (r *run) rejected(table int) int64 {
+	if r.applier == nil {
+		return 0
+	}
+	return int64(r.applier.Rejected(table))
 }

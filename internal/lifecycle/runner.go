@@ -266,12 +266,16 @@ func (r *run) startStream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	rejects, err := r.rejects(ctx)
+	if err != nil {
+		return err
+	}
 	r.gate = r.newGate()
 	r.obey(r.command)
 	r.applier = apply.New(apply.Options{
 		Target: r.Target.Write, Lease: r.lease, Tables: r.Tables, From: stored, Start: start,
 		BatchBytes: int(r.Memory / 32), TouchedBytes: int(r.Memory / 4),
-		Stopped: r.stopped, Waiting: waiting, OnStop: r.onStop, OnReject: r.onReject,
+		Stopped: r.stopped, Rejects: rejects, Waiting: waiting, OnStop: r.onStop, OnReject: r.onReject,
 	})
 	return nil
 }

@@ -17,7 +17,6 @@ const (
 	docControl   = "control"
 	docVerified  = "verified"
 	dirStopped   = "stopped/"
-	dirReject    = "reject/"
 )
 
 // freshness is how old a status may be for its writer to count as alive. A running process writes one each second.

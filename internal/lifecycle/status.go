@@ -23,14 +23,14 @@ func (r *run) status(now time.Time) *Status {
 		s.Applied, s.Changes = r.applier.Applied().Position, stats.Changes
 		s.LagTime = r.lag(now)
 	}
-	r.view.fill(s, r.Tables)
+	r.view.fill(s, r.Tables, r.rejected)
 	s.Findings = append(s.Findings, r.relaxedFindings()...)
 	s.NextSteps = nextSteps(s)
 	return s
 }
 
-// fill takes over the copy's counts.
-func (v *view) fill(s *Status, tables *godwit.Tables) {
+// fill takes over the copy's counts. rejected is how many rows of a table are in quarantine.
+func (v *view) fill(s *Status, tables *godwit.Tables, rejected func(table int) int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s.Phase, s.Waiting, s.Rate = v.current, v.waiting, rate(v.recent)
@@ -44,7 +44,10 @@ func (v *view) fill(s *Status, tables *godwit.Tables) {
 	for i, m := range tables.Mappings {
 		t := &v.tables[i]
 		ts := TableStatus{Table: m.Source.Name, State: t.state, Rows: t.rows, RowsTotal: m.Source.Rows, Bytes: t.bytes, Total: m.Source.Bytes,
-			Rate: rate(t.recent), Rejects: t.rejects, Reason: t.reason}
+			Rate: rate(t.recent), Rejects: rejected(i), Reason: t.reason}
+		if ts.Rejects > 0 && ts.State != stopped {
+			ts.State, ts.Reason = quarantine, "rows that the target cannot hold were set aside"
+		}
 		if s.Verified != nil {
 			ts.Differing = s.Verified.differing(m.Source.Name)
 		}

@@ -22,7 +22,6 @@ type view struct {
 
 type tableView struct {
 	rows, bytes int64 // copied, earlier lives included
-	rejects     int64
 	state       string
 	reason      string
 	recent      []point
@@ -36,7 +35,7 @@ type point struct {
 
 const rateSpan = 10 * time.Second
 
-// States of a table, in the order of its life; "stopped" and "quarantine" win over the rest.
+// States of a table, in the order of its life; "stopped" wins over the rest, and as long as rows are in quarantine so does that.
 const (
 	waiting    = "waiting"
 	copying    = "copying"
@@ -79,16 +78,6 @@ func (v *view) progress(table int, rows, bytes int64, done bool) {
 		if done {
 			t.state = copied
 		}
-	}
-}
-
-func (v *view) reject(table int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	t := &v.tables[table]
-	t.rejects++
-	if t.state != stopped {
-		t.state, t.reason = quarantine, "rows that the target cannot hold were set aside"
 	}
 }
 
@@ -135,7 +124,7 @@ func (v *view) verdict(table int, clean bool) {
 	defer v.mu.Unlock()
 	t := &v.tables[table]
 	switch {
-	case t.state == stopped || t.state == quarantine:
+	case t.state == stopped:
 	case clean:
 		t.state = verified
 	default:

@@ -181,6 +181,10 @@ func testAtomic(t *testing.T, d *door) {
 	}
 	d.must(t, write)
 	d.rows(t, "item", Row(1, "a", nil))
+	d.must(t, func(tx godwit.Tx) error { return tx.Put(d.ctx, "doc", nil) })
+	if doc, err := d.db.State.Get(d.ctx, "doc"); doc != nil || err != nil {
+		t.Errorf("a removed document is there: %s, %v", doc, err)
+	}
 }
 
 func testFence(t *testing.T, d *door) {

@@ -94,9 +94,7 @@ func (r *stream) read(rec record) {
 			continue
 		}
 		e := godwit.Event{Op: l.op, Table: m.ID, Before: project(m, l.before), After: project(m, l.after), CascadesLogged: !r.s.o.Unlogged}
-		if reject := r.s.bad(m, e.After); reject != nil {
-			e.Op, e.Reject = godwit.OpReject, reject
-		}
+		r.s.reject(m, &e)
 		changes = append(changes, e)
 	}
 	if len(changes) == 0 { // nothing of ours
@@ -107,6 +105,27 @@ func (r *stream) read(rec record) {
 	r.todo = append(r.todo, godwit.Event{Op: godwit.OpBegin, Tx: godwit.TxRef{ID: id}, Time: rec.time})
 	r.todo = append(r.todo, changes...)
 	r.todo = append(r.todo, godwit.Event{Op: godwit.OpCommit, Checkpoint: r.s.checkpoint(r.next, id), Time: rec.time})
+}
+
+// reject makes of a change with a bad image the event that says so.
+func (s *Source) reject(m *godwit.Mapping, e *godwit.Event) {
+	was, is := s.bad(m, e.Before), s.bad(m, e.After)
+	if was == nil && is == nil {
+		return
+	}
+	e.Op, e.Reject = godwit.OpReject, &godwit.Reject{Table: m.ID, Gone: is == nil}
+	if was != nil {
+		e.Reject.Key = was.Key
+		e.Reject.Was, e.Reject.Column, e.Reject.Reason = was.Key, was.Column, was.Reason
+		e.Before = nil
+	}
+	if e.After != nil {
+		e.Reject.Key = take(e.After, m.Key)
+	}
+	if is != nil {
+		e.Reject.Column, e.Reject.Reason = is.Column, is.Reason
+		e.After = nil
+	}
 }
 
 func (r *stream) Close() error {

@@ -313,7 +313,9 @@ func (x *tx) Commit(ctx context.Context) error {
 			}
 		}
 		for key, doc := range x.docs {
-			x.t.state.docs[key] = doc
+			if x.t.state.docs[key] = doc; doc.Value == nil {
+				delete(x.t.state.docs, key)
+			}
 		}
 		for stream, c := range x.checkpoints {
 			x.t.state.checkpoints[stream] = c

@@ -165,39 +165,37 @@ func (l *rowLayout) full(present []byte) bool {
 	return true
 }
 
+// image is one image of a row in a rows event.
+type image struct {
+	raw     []byte // where it begins
+	present []byte
+	row     []byte // canonical, of no use where bad says why
+	bad     rowReject
+	there   bool // false where it only tells what a system-versioned table was
+}
+
 // nextRow queues the next change of the open rows event. The rows of the event are in memory of the stream that the next call
 // overwrites.
 func (s *stream) nextRow() error {
 	c := &s.rows
-	ev := godwit.Event{Op: c.op, Table: c.mapping, CascadesLogged: c.cascades}
-	var bad, badAfter rowReject
+	var before, after image
 	var err error
-	first, second, image := c.rest, c.rest, c.present
-	wasCurrent, isCurrent := true, true
 	if c.op != godwit.OpInsert {
-		s.before, c.rest, bad, err = c.layout.appendRow(s.before[:0], first, image, s.fields)
-		ev.Before, second = s.before, c.rest
-		if err == nil {
-			wasCurrent, err = c.layout.current(first, image, s.fields)
-		}
-	}
-	if c.op == godwit.OpUpdate {
-		image = c.present2
+		before, err = s.image(c.present, s.before)
+		s.before = before.row
 	}
 	if err == nil && c.op != godwit.OpDelete {
-		s.after, c.rest, badAfter, err = c.layout.appendRow(s.after[:0], second, image, s.fields)
-		ev.After = s.after
-		if err == nil {
-			isCurrent, err = c.layout.current(second, image, s.fields)
+		present := c.present
+		if c.op == godwit.OpUpdate {
+			present = c.present2
 		}
+		after, err = s.image(present, s.after)
+		s.after = after.row
 	}
 	if err != nil {
 		return s.broken(err)
 	}
-	if bad.reason != "" || badAfter.reason != "" {
-		s.reject(&ev, bad, badAfter, first, second)
-	}
-	if wasCurrent && isCurrent || present(&ev, wasCurrent, isCurrent) {
+	if ev := s.change(&before, &after); ev.Op != 0 {
 		s.push(ev)
 	}
 	if len(c.rest) == 0 {
@@ -207,41 +205,66 @@ func (s *stream) nextRow() error {
 	return nil
 }
 
-// present makes of a change to a system-versioned table what it does to the rows of the present; false if nothing.
-func present(ev *godwit.Event, wasCurrent, isCurrent bool) bool {
-	switch {
-	case ev.Op == godwit.OpReject:
-		return wasCurrent || isCurrent
-	case ev.Op == godwit.OpUpdate && wasCurrent:
-		ev.Op, ev.After = godwit.OpDelete, nil // the row became history
-		return true
-	case ev.Op == godwit.OpUpdate && isCurrent:
-		ev.Op, ev.Before = godwit.OpInsert, nil
-		return true
+// image reads the next image of the rows event into buf.
+func (s *stream) image(present, buf []byte) (i image, err error) {
+	c := &s.rows
+	i.raw, i.present = c.rest, present
+	if i.row, c.rest, i.bad, err = c.layout.appendRow(buf[:0], i.raw, present, s.fields); err == nil {
+		i.there, err = c.layout.current(i.raw, present, s.fields)
 	}
-	return false
+	return i, err
 }
 
-// reject turns a change whose row has no canonical form into the event that says so. The image that has one stays in it; the key
-// is that of the row which is there now: the one after, or the deleted one.
-func (s *stream) reject(ev *godwit.Event, bad, badAfter rowReject, first, second []byte) {
+// change is what happened to the rows of the present: of a system-versioned table, a row that became history was deleted. Op is 0
+// where nothing did.
+func (s *stream) change(before, after *image) godwit.Event {
+	ev := godwit.Event{Table: s.rows.mapping, CascadesLogged: s.rows.cascades}
+	switch {
+	case before.there && after.there:
+		ev.Op = godwit.OpUpdate
+	case before.there:
+		ev.Op = godwit.OpDelete
+	case after.there:
+		ev.Op = godwit.OpInsert
+	default:
+		return ev
+	}
+	if before.there && before.bad.reason == "" {
+		ev.Before = before.row
+	}
+	if after.there && after.bad.reason == "" {
+		ev.After = after.row
+	}
+	if before.there && before.bad.reason != "" || after.there && after.bad.reason != "" {
+		s.reject(&ev, before, after)
+	}
+	return ev
+}
+
+// reject turns a change one of whose images has no canonical form into the event that says so. The key is that of the row which is
+// there now: the one after, or the deleted one.
+func (s *stream) reject(ev *godwit.Event, before, after *image) {
 	c := &s.rows
-	where, image, present := bad, first, c.present
-	if badAfter.reason != "" {
-		where = badAfter
+	keyOf := func(i *image) godwit.Row {
+		key, ok := c.layout.appendKey(nil, i.raw, i.present, s.fields)
+		if !ok {
+			return nil
+		}
+		return key
 	}
-	if c.op == godwit.OpUpdate {
-		image, present = second, c.present2
+	wasBad, isBad := before.there && before.bad.reason != "", after.there && after.bad.reason != ""
+	r, bad := &godwit.Reject{Table: c.mapping, Gone: !isBad}, after.bad
+	if after.there {
+		r.Key = keyOf(after)
+	} else {
+		r.Key = keyOf(before)
 	}
-	r := &godwit.Reject{Table: c.mapping, Column: s.tables.Mappings[c.mapping].Columns[where.column].Name, Reason: where.reason.Error()}
-	if key, ok := c.layout.appendKey(nil, image, present, s.fields); ok {
-		r.Key = key
+	if wasBad {
+		r.Was = keyOf(before)
 	}
-	if bad.reason != "" {
-		ev.Before = nil
+	if !isBad {
+		bad = before.bad
 	}
-	if badAfter.reason != "" {
-		ev.After = nil
-	}
+	r.Column, r.Reason = s.tables.Mappings[c.mapping].Columns[bad.column].Name, bad.reason.Error()
 	ev.Op, ev.Reject = godwit.OpReject, r
 }

@@ -88,11 +88,15 @@ func (t *tx) Advance(ctx context.Context, stream string, from godwit.Position, t
 	return nil
 }
 
-// Put writes a state document.
+// Put writes a state document; a nil value removes it.
 func (t *tx) Put(ctx context.Context, key string, value []byte) error {
-	name, err := t.s.prepare(ctx, putSQL)
+	sql, params := putSQL, [][]byte{[]byte(t.db.schema), []byte(key), value}
+	if value == nil {
+		sql, params = "DELETE FROM godwit.state WHERE migration = $1 AND key = $2", params[:2]
+	}
+	name, err := t.s.prepare(ctx, sql)
 	if err == nil {
-		err = t.s.conn.ExecPrepared(ctx, name, [][]byte{[]byte(t.db.schema), []byte(key), value}, nil, nil).Read().Err
+		err = t.s.conn.ExecPrepared(ctx, name, params, nil, nil).Read().Err
 	}
 	return wrap("write state "+key, err)
 }
