@@ -53,6 +53,7 @@ type report struct {
 		Rows    int64           `json:"rows_estimate"`
 		Bytes   int64           `json:"bytes_estimate"`
 		Load    []godwit.Signal `json:"load"`
+		Clients []godwit.Client `json:"clients"`
 	} `json:"database"`
 	Findings  []godwit.Finding `json:"findings"`
 	Tables    []tableReport    `json:"tables"`
@@ -127,6 +128,11 @@ func (a *app) examine(ctx context.Context, j *job) (r *report, p *plan.Plan, err
 	if d.Load, err = a.load(ctx, source); err != nil {
 		return nil, nil, err
 	}
+	if source.Clients != nil {
+		if d.Clients, err = source.Clients(ctx); err != nil {
+			return nil, nil, side("list the clients of the source", err)
+		}
+	}
 	for _, t := range w.schema.Tables {
 		tr := tableReport{Name: t.Name, Columns: len(t.Columns), Rows: t.Rows, Bytes: t.Bytes}
 		if m := w.plan.Tables.Mapping(t.Name); m != nil {
@@ -145,7 +151,8 @@ func (a *app) load(ctx context.Context, db *godwit.Database) ([]godwit.Signal, e
 	if db.Load == nil {
 		return []godwit.Signal{}, nil
 	}
-	if _, err := db.Load.Signals(ctx); err != nil {
+	before, err := db.Load.Signals(ctx)
+	if err != nil {
 		return nil, side("measure the load of the source", err)
 	}
 	select {
@@ -157,7 +164,24 @@ func (a *app) load(ctx context.Context, db *godwit.Database) ([]godwit.Signal, e
 	if err != nil {
 		return nil, side("measure the load of the source", err)
 	}
+	rates(before, signals)
 	return orEmpty(signals), nil
+}
+
+// rates turns counters into what they grew by in a second.
+func rates(before, now []godwit.Signal) {
+	for i := range now {
+		s := &now[i]
+		if !s.Counter {
+			continue
+		}
+		for _, b := range before {
+			if seconds := s.At.Sub(b.At).Seconds(); b.Name == s.Name && seconds > 0 {
+				s.Name, s.Value, s.Counter = s.Name+" per second", max(0, s.Value-b.Value)/seconds, false
+				break
+			}
+		}
+	}
 }
 
 func inspectNext(p *plan.Plan, j *job) []string {
@@ -178,6 +202,23 @@ func inspectNext(p *plan.Plan, j *job) []string {
 	return []string{"godwit copy " + rest, "godwit init " + rest}
 }
 
+// printClients lists who is connected: each of them will have to move one day.
+func printClients(w io.Writer, p palette, clients []godwit.Client) {
+	if len(clients) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", p.bold("Clients now"))
+	c := newColumns("user", "host", ">connections")
+	for _, cl := range clients {
+		user := printable(cl.User)
+		if cl.Own {
+			user += " (Godwit)"
+		}
+		c.add(user, printable(cl.Host), number(float64(cl.Connections)))
+	}
+	c.print(w, p, "  ")
+}
+
 func (a *app) printReport(w io.Writer, r *report, all bool) {
 	p := a.outPalette()
 	d := r.Database
@@ -195,6 +236,7 @@ func (a *app) printReport(w io.Writer, r *report, all bool) {
 		}
 		c.print(w, p, "  ")
 	}
+	printClients(w, p, d.Clients)
 	findingsView{paint: p, width: a.outWidth(), all: all}.print(w, r.Findings)
 	printTables(w, p, r.Tables, all)
 	printInventory(w, p, r.Inventory, all)

@@ -41,6 +41,23 @@ func (l *load) Signals(ctx context.Context) (out []godwit.Signal, err error) {
 	return out, err
 }
 
+// clients counts the connections of each account and host. Without the PROCESS privilege a user sees only its own.
+func (s *server) clients(ctx context.Context) (out []godwit.Client, err error) {
+	err = s.with(ctx, func(c *session) error {
+		rows, err := c.all(ctx, "SELECT USER, SUBSTRING_INDEX(HOST, ':', 1), COUNT(*), USER = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) FROM information_schema.PROCESSLIST "+
+			"WHERE COMMAND NOT IN ('Daemon', 'Binlog Dump', 'Binlog Dump GTID') AND USER NOT IN ('system user', 'event_scheduler') GROUP BY 1, 2, 4 ORDER BY 1, 2")
+		for _, r := range rows {
+			n, err := strconv.Atoi(r[2])
+			if err != nil {
+				return godwit.Errorf(godwit.Internal, "count the clients: %w", err)
+			}
+			out = append(out, godwit.Client{User: r[0], Host: r[1], Connections: n, Own: r[3] == "1"})
+		}
+		return err
+	})
+	return out, err
+}
+
 // signalOf names a counter and says when it is full. The server's own core count is not visible; twice ours plus room for the readers is what
 // a host of the same class stands, and users set their own limit.
 func signalOf(name string, v, maxConnections float64) (godwit.Signal, bool) {
@@ -54,9 +71,9 @@ func signalOf(name string, v, maxConnections float64) (godwit.Signal, bool) {
 	case "Innodb_history_list_length":
 		return godwit.Signal{Name: "undo history length", Value: v, Limit: 5_000_000}, true
 	case "Questions":
-		return godwit.Signal{Name: "statements", Value: v}, true
+		return godwit.Signal{Name: "statements", Value: v, Counter: true}, true
 	case "Com_insert", "Com_update", "Com_delete":
-		return godwit.Signal{Name: name[4:] + " statements", Value: v}, true
+		return godwit.Signal{Name: name[4:] + " statements", Value: v, Counter: true}, true
 	}
 	return godwit.Signal{}, false
 }

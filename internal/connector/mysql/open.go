@@ -44,7 +44,7 @@ func Open(ctx context.Context, rawURL string) (*godwit.Database, error) {
 		return nil, err
 	}
 	d := &godwit.Database{Kind: "mysql", Version: s.version, ID: s.id + "/" + s.database, Name: s.database,
-		Schema: &schemaReader{s}, Scan: &scanner{s}, Rows: &rows{s}, Feed: newFeed(s), Doctor: &doctor{s}, Load: &load{s},
+		Schema: &schemaReader{s}, Scan: &scanner{s}, Rows: &rows{s}, Feed: newFeed(s), Doctor: &doctor{s}, Load: &load{s}, Clients: s.clients,
 		Missing: map[string]string{
 			"write": "MySQL and MariaDB are sources only so far",
 			"state": "the state of a migration is kept in its target",
