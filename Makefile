@@ -26,7 +26,7 @@ lint: ## gofmt, go vet, staticcheck, govulncheck
 
 soak: ## random schemas, writes and crashes with new seeds for SOAK_MINUTES
 	scripts/servers.sh
-	SOAK_MINUTES=$(SOAK_MINUTES) $(GO) test -count=1 -timeout 0 -v -run 'Soak|Random|Crash' ./test/journeys
+	SOAK_MINUTES=$(SOAK_MINUTES) $(GO) test -count=1 -timeout $(shell expr $(SOAK_MINUTES) + 15)m -v -run 'Soak|Random|Crash' ./test/journeys
 
 bench: ## copy beside pgloader and the hand-made pipe (BENCHFLAGS=-full for the long one)
 	scripts/servers.sh apt
