@@ -20,6 +20,7 @@ type begun struct {
 	At       time.Time      `json:"at"`
 	Choices  godwit.Choices `json:"choices"`
 	Facts    []godwit.Fact  `json:"facts"`
+	Schema   *godwit.Schema `json:"schema,omitempty"` // of the source
 }
 
 // begunWith returns what the migration was planned with, or nil where none has begun: then the source has to be scanned.
@@ -49,6 +50,43 @@ func (a *app) begunWith(ctx context.Context, source, target *godwit.Database) (*
 	return &b, nil
 }
 
+// schema is what the migration began with, so that a table whose shape changed since is stopped where the log says so, and the
+// others go on. What lives on in the source (estimates, the next numbers of identities) is as it is now. Without a beginning it
+// is the schema of now.
+func (b *begun) schema(now *godwit.Schema) *godwit.Schema {
+	if b == nil || b.Schema == nil {
+		return now
+	}
+	then := b.Schema
+	for _, t := range then.Tables {
+		fresh := now.Table(t.Name)
+		if fresh == nil {
+			continue
+		}
+		t.Rows, t.Bytes = fresh.Rows, fresh.Bytes
+		for i := range t.Columns {
+			c := &t.Columns[i]
+			if at := fresh.Column(c.Name); at >= 0 && c.Identity && fresh.Columns[at].Identity {
+				c.NextValue = fresh.Columns[at].NextValue
+			}
+		}
+	}
+	return then
+}
+
+// newcomers are the tables that are in the source now and were not when the migration began, less those that it leaves out.
+func (b *begun) newcomers(now *godwit.Schema) (names []string) {
+	if b == nil || b.Schema == nil {
+		return nil
+	}
+	for _, t := range now.Tables {
+		if b.Schema.Table(t.Name) == nil {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
 // facts are nil where nothing has begun.
 func (b *begun) facts() []godwit.Fact {
 	if b == nil {
@@ -69,8 +107,8 @@ func (j *job) as(b *begun) *job {
 
 // begin keeps what a fresh migration was planned with, and its first limits. Limits that were set live stay in force over a
 // restart, so the file's are written only here.
-func (a *app) begin(ctx context.Context, j *job, source, target *godwit.Database, facts []godwit.Fact) error {
-	doc, err := json.Marshal(begun{SourceID: source.ID, At: a.world.now().UTC(), Choices: j.choices, Facts: facts})
+func (a *app) begin(ctx context.Context, j *job, source, target *godwit.Database, w *weighed) error {
+	doc, err := json.Marshal(begun{SourceID: source.ID, At: a.world.now().UTC(), Choices: j.choices, Facts: w.facts, Schema: w.schema})
 	if err != nil {
 		return fmt.Errorf("keep what was planned with: %w", err)
 	}

@@ -84,7 +84,10 @@ func (a *app) tablesOf(ctx context.Context, j *job, target *godwit.Database) (t 
 	if err != nil {
 		return nil, err
 	}
-	w, err := a.weigh(ctx, source, j.as(before), orEmpty(before.facts()), false) // names do not depend on the data
+	if before == nil {
+		before = &begun{Choices: j.choices, Facts: []godwit.Fact{}} // names do not depend on the data
+	}
+	w, err := a.weigh(ctx, source, j.as(before), before, false)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (a *app) drive(ctx context.Context, j *job, until lifecycle.Phase) (sum *li
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := a.weigh(ctx, source, j.as(before), before.facts(), true)
+	w, err := a.weigh(ctx, source, j.as(before), before, true)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,7 +41,7 @@ func (a *app) drive(ctx context.Context, j *job, until lifecycle.Phase) (sum *li
 		return nil, w.plan, err
 	}
 	if before == nil {
-		if err := a.begin(ctx, j, source, target, w.facts); err != nil {
+		if err := a.begin(ctx, j, source, target, w); err != nil {
 			return nil, w.plan, err
 		}
 	} else {

@@ -15,15 +15,19 @@ type weighed struct {
 	plan   *plan.Plan
 }
 
-// weigh reads the schema of a source and its data, and plans. known facts replace the reading of the data; see begun.go. With
-// early it fails on a blocker that the schema alone shows, before the long reading.
-func (a *app) weigh(ctx context.Context, source *godwit.Database, j *job, known []godwit.Fact, early bool) (*weighed, error) {
+// weigh reads the schema of a source and its data, and plans. What the migration began with, if it did, replaces both; see
+// begun.go. With early it fails on a blocker that the schema alone shows, before the long reading.
+func (a *app) weigh(ctx context.Context, source *godwit.Database, j *job, before *begun, early bool) (*weighed, error) {
 	s, err := source.Schema.Read(ctx)
 	if err != nil {
 		return nil, side("read the schema of the source", err)
 	}
-	w := &weighed{schema: s, facts: known}
-	if known == nil {
+	for _, name := range before.newcomers(s) {
+		a.say("table %s is new on the source: this migration began without it and leaves it behind", printable(name))
+	}
+	s = before.schema(s)
+	w := &weighed{schema: s, facts: before.facts()}
+	if w.facts == nil {
 		// A plan without facts finds wrong choices at once, and tells which tables are worth reading.
 		first, err := plan.Compute(s, nil, j.choices)
 		if err != nil {
