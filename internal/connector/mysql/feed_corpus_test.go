@@ -20,6 +20,7 @@ func TestCorpusByLog(t *testing.T) {
 		{name: "mariadb", start: servers.MariaDB},
 		{name: "mariadb compressed, no checksum", start: servers.MariaDB, args: []string{"--log-bin-compress=1", "--log-bin-compress-min-len=10", "--binlog-checksum=NONE"}},
 		{name: "mariadb old temporal format, full metadata", start: servers.MariaDB, args: []string{"--mysql56-temporal-format=OFF", "--binlog-row-metadata=FULL"}},
+		{name: "mariadb 11, compressed", start: newestMariaDB, args: []string{"--log-bin-compress=1", "--log-bin-compress-min-len=10"}},
 		{name: "mysql", start: servers.MySQL},
 		{name: "mysql compressed, full metadata", start: servers.MySQL, args: []string{"--binlog-row-metadata=FULL"}, set: "SET SESSION binlog_transaction_compression=ON"},
 		{name: "mysql without gtid and checksum", start: servers.MySQL, args: []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF", "--binlog-checksum=NONE"}},
@@ -55,6 +56,11 @@ func TestCorpusByLog(t *testing.T) {
 	}
 }
 
+func newestMariaDB(t testing.TB, args ...string) *servers.Server {
+	t.Helper()
+	return servers.Private(t, servers.Options{Kind: servers.KindMariaDB, Major: 11, Args: args})
+}
+
 // follow loads values into a table while the log is read, and compares.
 func (x *source) follow(create string, statements ...string) {
 	x.t.Helper()
@@ -76,9 +82,14 @@ func (x *source) follow(create string, statements ...string) {
 	x.sameAs(r)
 }
 
-// MariaDB stores UUIDs of some versions turned round.
+// MariaDB stores UUIDs of some versions turned round, but does not log them so.
 func TestRandomUUIDs(t *testing.T) {
-	x := newSource(t, servers.MariaDB(t))
+	t.Run("mariadb", func(t *testing.T) { randomUUIDs(t, servers.MariaDB(t)) })
+	t.Run("mariadb 11", func(t *testing.T) { randomUUIDs(t, newerMariaDB(t)) })
+}
+
+func randomUUIDs(t *testing.T, s *servers.Server) {
+	x := newSource(t, s)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 1))

@@ -260,9 +260,10 @@ func (x *source) sameAs(r *replica) {
 	}
 }
 
-// both runs a test on the shared MariaDB and the shared MySQL.
+// both runs a test on MariaDB, a newer MariaDB where there is one, and MySQL.
 func both(t *testing.T, fn func(t *testing.T, s *servers.Server)) {
 	t.Run("mariadb", func(t *testing.T) { fn(t, servers.MariaDB(t)) })
+	t.Run("mariadb 11", func(t *testing.T) { fn(t, newerMariaDB(t)) })
 	t.Run("mysql", func(t *testing.T) { fn(t, servers.MySQL(t)) })
 }
 

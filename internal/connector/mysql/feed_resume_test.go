@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func (x *source) work(rnd *rand.Rand, n int) {
 
 // A stream that is opened again at any boundary goes on exactly there.
 func TestResumeAtEveryBoundary(t *testing.T) {
-	resume := func(t *testing.T, s *servers.Server, set ...string) {
+	resume := func(t *testing.T, s *servers.Server, set ...string) []record {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		rnd := rand.New(rand.NewPCG(seed, 4))
@@ -71,10 +72,16 @@ func TestResumeAtEveryBoundary(t *testing.T) {
 				t.Fatalf("from %s:\n got %.2000s\nwant %.2000s", e.Checkpoint.Token, got, want)
 			}
 		}
+		return whole
 	}
 	both(t, func(t *testing.T, s *servers.Server) { resume(t, s) })
 	t.Run("mysql compressed", func(t *testing.T) { resume(t, servers.MySQL(t), "SET SESSION binlog_transaction_compression=ON") })
-	t.Run("mysql tagged", func(t *testing.T) { resume(t, servers.MySQL(t), "SET SESSION gtid_next='AUTOMATIC:godwit_tag'") })
+	t.Run("mysql tagged", func(t *testing.T) {
+		whole := resume(t, servers.MySQL(t), "SET SESSION gtid_next='AUTOMATIC:godwit_tag'")
+		if id := whole[0].Tx.ID; !strings.Contains(id, ":godwit_tag:") {
+			t.Errorf("the transaction is called %s", id)
+		}
+	})
 	t.Run("mysql without gtid", func(t *testing.T) {
 		resume(t, servers.MySQL(t, "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"))
 	})

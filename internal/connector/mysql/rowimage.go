@@ -289,20 +289,19 @@ func decodeVector(dst []byte, c *imageColumn, v []byte) ([]byte, error) {
 	return c.to.appendVector(dst, v)
 }
 
-// decodeUUID reads MariaDB's uuid. Those of the versions 1 to 5 are stored with their parts in reverse order, so that time sorts;
-// the others as they are printed. The two cannot be mixed up: the server refuses the few values that would look like turned ones.
-// Trailing zeros are not logged.
+// decodeUUID reads MariaDB's uuid: in the log it is as it is printed, without its trailing zeros. In tables and indexes those of the
+// versions 1 to 5 lie with their parts in reverse order, and the server refuses the few values that could be taken for such; if one
+// comes all the same we cannot tell which it is.
 func decodeUUID(dst []byte, c *imageColumn, v []byte) ([]byte, error) {
 	var s [16]byte
 	if len(v) > 16 {
 		return dst, errMalformed
 	}
 	copy(s[:], v)
-	if turned := s[6]&0x80 != 0 && s[8] > 0 && s[8] < 0x60; !turned { // variant and version, where a turned one has them
-		return c.to.appendUUID(dst, s[:])
+	if s[6]&0x80 != 0 && s[8] > 0 && s[8] < 0x60 { // variant and version of a reversed one
+		return dst, errMalformed
 	}
-	id := [16]byte{s[12], s[13], s[14], s[15], s[10], s[11], s[8], s[9], s[6], s[7], s[0], s[1], s[2], s[3], s[4], s[5]}
-	return c.to.appendUUID(dst, id[:])
+	return c.to.appendUUID(dst, s[:])
 }
 
 // decodeInet reads MariaDB's inet4 and inet6, the address in network order without its trailing zeros.
