@@ -25,7 +25,7 @@ type column struct {
 
 	charset     *charset // of text, enum, set; nil otherwise
 	stored      string   // name of the charset that the server believes the column to be in, for literals
-	labels      [][]byte // of enum and set, as whole fields
+	labels      [][]byte // of enum and set, as whole fields; nil where the catalogue hides it
 	replaceText bool     // bad bytes become U+FFFD
 	looseJSON   bool     // the target keeps JSON as it stands, \u0000 included
 	nul         action
@@ -64,6 +64,7 @@ const (
 	errInvalidInet valueError = "text that is no IP address"
 	errInvalidSet  valueError = "set value beyond the labels"
 	errInvalidBool valueError = "number other than 0 and 1 for a boolean"
+	errHiddenLabel valueError = "label that the server's catalogue shows as a question mark; inspect again now that a row holds it"
 	errMalformed   valueError = "value of a form that the server should not send"
 )
 
@@ -106,6 +107,10 @@ func (c *column) readText(cm *godwit.ColumnMapping, src *godwit.Column) error {
 	switch {
 	case c.base == "enum" || c.base == "set":
 		for _, l := range src.Type.Labels {
+			if strings.Contains(l, hiddenLabel) {
+				c.labels = append(c.labels, nil)
+				continue
+			}
 			c.labels = append(c.labels, godwit.AppendValue(nil, l))
 		}
 		return nil

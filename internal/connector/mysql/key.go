@@ -125,7 +125,7 @@ func bitsLiteral(v []byte) string {
 // labelNumber is an enum's ordinal or a set's mask. The empty text is a label where there is one, else the number 0.
 func (c *column) labelNumber(v []byte) (string, error) {
 	index := func(label string) int {
-		return slices.IndexFunc(c.labels, func(l []byte) bool { return string(l[4:]) == label })
+		return slices.IndexFunc(c.labels, func(l []byte) bool { return l != nil && string(l[4:]) == label })
 	}
 	if c.base == "enum" {
 		i := index(string(v))

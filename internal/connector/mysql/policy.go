@@ -197,6 +197,8 @@ func (c *column) appendEnum(dst []byte, ordinal uint64) ([]byte, error) {
 	switch {
 	case ordinal > uint64(len(c.labels)):
 		return dst, errMalformed
+	case ordinal > 0 && c.labels[ordinal-1] == nil:
+		return dst, errHiddenLabel
 	case ordinal > 0:
 		return append(dst, c.labels[ordinal-1]...), nil
 	case c.emptyEnum == actNull:
@@ -218,6 +220,9 @@ func (c *column) appendSet(dst []byte, mask uint64) ([]byte, error) {
 	dst, at := godwit.BeginValue(dst)
 	for i, l := range c.labels {
 		if mask>>i&1 == 1 {
+			if l == nil {
+				return dst, errHiddenLabel
+			}
 			if len(dst) > at+4 {
 				dst = append(dst, ',')
 			}

@@ -35,7 +35,7 @@ func (r *schemaReader) Read(ctx context.Context) (*godwit.Schema, error) {
 			what string
 			read func(context.Context) error
 		}{
-			{"tables", sr.readTables}, {"checks", sr.readChecks}, {"columns", sr.readColumns}, {"indexes", sr.readIndexes}, {"foreign keys", sr.readForeignKeys},
+			{"tables", sr.readTables}, {"checks", sr.readChecks}, {"columns", sr.readColumns}, {"labels", sr.readHidden}, {"indexes", sr.readIndexes}, {"foreign keys", sr.readForeignKeys},
 			{"partitions", sr.readPartitions}, {"views", sr.readViews}, {"triggers", sr.readTriggers}, {"routines", sr.readRoutines}, {"events", sr.readEvents},
 		} {
 			if err := step.read(ctx); err != nil {

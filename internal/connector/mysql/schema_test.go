@@ -178,3 +178,35 @@ func TestScan(t *testing.T) {
 		}
 	})
 }
+
+// The catalogue shows characters beyond the basic plane as question marks. The data knows better; what no row explains is refused.
+func TestLabelsThatTheCatalogueHides(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *servers.Server, db string) {
+		s.Exec(t, db, "SET NAMES utf8mb4", `CREATE TABLE t (id int primary key, e enum('😀','why?','z😎') character set utf8mb4, s set('x','a😀','y','z😎') character set utf8mb4,
+			d varchar(9) character set utf8mb4 default '😀', q enum('Y','?') character set latin1)`, "INSERT INTO t VALUES (1, 1, 7, default, '?'), (2, 2, 1, default, 'Y')")
+		d := open(t, s, db)
+		tables := naturalTables(t, d)
+		c := tables.Mappings[0].Source.Columns
+		if e, set, q := c[1].Type.Labels, c[2].Type.Labels, c[4].Type.Labels; !slices.Equal(e, []string{"😀", "why?", "z" + hiddenLabel}) ||
+			!slices.Equal(set, []string{"x", "a😀", "y", "z" + hiddenLabel}) || !slices.Equal(q, []string{"Y", "?"}) || c[3].Default.Literal != "😀" {
+			t.Errorf("labels %q %q %q, default %+v", e, set, q, c[3].Default)
+		}
+		rows := readAll(t, d, tables.Mappings[0], godwit.Read{})
+		if v, _ := godwit.Row(rows[0]).Field(1); string(v) != "😀" {
+			t.Errorf("read %q", v)
+		}
+		if v, _ := godwit.Row(rows[0]).Field(2); string(v) != "x,a😀,y" {
+			t.Errorf("read %q", v)
+		}
+		s.Exec(t, db, "INSERT INTO t (id, e) VALUES (3, 3)")
+		snap, err := d.Rows.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer snap.Close()
+		_, err = snap.Read(t.Context(), tables.Mappings[0], godwit.Read{Row: func(godwit.Row) error { return nil }})
+		if err == nil || !strings.Contains(err.Error(), "question mark") {
+			t.Errorf("a hidden label was read: %v", err)
+		}
+	})
+}
