@@ -20,7 +20,9 @@ var connectors = map[string]func(ctx context.Context, url, schema string) (*godw
 	"postgresql": postgres.Open,
 }
 
-func openMySQL(ctx context.Context, url, _ string) (*godwit.Database, error) { return mysql.Open(ctx, url) }
+func openMySQL(ctx context.Context, url, _ string) (*godwit.Database, error) {
+	return mysql.Open(ctx, url)
+}
 
 // Open opens the database that a URL names; its references must be resolved already.
 func Open(ctx context.Context, url, schema string) (*godwit.Database, error) {

@@ -34,8 +34,3 @@ func splitPosition(p godwit.Position) (number, offset uint64, err error) {
 	}
 	return number, offset, nil
 }
-
-// logFileName puts a file's name together again; basename is the part before the last dot. The server pads to six digits.
-func logFileName(basename string, number uint64) string {
-	return fmt.Sprintf("%s.%06d", basename, number)
-}

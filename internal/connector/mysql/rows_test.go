@@ -336,7 +336,7 @@ func TestDecodeGarbage(t *testing.T) {
 	for range 50_000 {
 		p := make([]byte, rng.IntN(200))
 		for i := range p {
-			p[i] = byte(rng.IntN(256)) & byte(rng.IntN(256)) // low numbers and zeros: lengths that fit
+			p[i] = byte(rng.Uint32() & rng.Uint32()) // low numbers and zeros: lengths that fit
 		}
 		d.decode(p)
 		d.decodeKey(append([]byte{0}, p...), []int{0, 3})
