@@ -26,6 +26,7 @@ type hasher struct {
 	m       *godwit.Mapping
 	seeds   seeds
 	json    []bool // per column; nil where there is none
+	prefix  int    // the key is that many columns at the head of the row; 0 = it is not
 	key     []byte
 	row     []byte
 	scratch []godwit.Row
@@ -45,14 +46,35 @@ func newHasher(m *godwit.Mapping, s seeds) *hasher {
 			h.json[i] = true
 		}
 	}
+	for i, k := range m.Key {
+		if k != i {
+			return h
+		}
+	}
+	h.prefix = len(m.Key)
 	return h
 }
 
 // of returns the row's key, valid until the next call, and its hash.
 func (h *hasher) of(r godwit.Row) (godwit.Row, sum) {
-	h.key, h.scratch = h.m.KeyOf(h.key[:0], r, h.scratch)
+	key := r
+	if h.prefix > 0 {
+		rest := r
+		for range h.prefix {
+			_, _, rest = rest.Next()
+		}
+		key = r[:len(r)-len(rest)]
+	} else {
+		h.key, h.scratch = h.m.KeyOf(h.key[:0], r, h.scratch)
+		key = h.key
+	}
 	form := h.form(r)
-	return h.key, sum{maphash.Bytes(h.seeds.a, form), maphash.Bytes(h.seeds.b, form)}
+	return key, sum{maphash.Bytes(h.seeds.a, form), maphash.Bytes(h.seeds.b, form)}
+}
+
+// odd is the hash of a row that equals no other one.
+func (h *hasher) odd(key godwit.Row) sum {
+	return sum{^maphash.Bytes(h.seeds.b, key), ^maphash.Bytes(h.seeds.a, key)}
 }
 
 // place is the bucket of a key among n.

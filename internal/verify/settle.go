@@ -89,12 +89,16 @@ func (r *tableRun) round(ctx context.Context, keys map[string]bool, still bool) 
 	err = p.both(ctx, func(ctx context.Context, side int, s godwit.Snapshot) error {
 		h, rows := newHasher(r.m, r.seeds), map[string]sum{}
 		found[side] = rows
-		var reject func(godwit.Reject) error
-		if side == 0 {
-			reject = func(j godwit.Reject) error {
+		reject := func(j godwit.Reject) error {
+			switch {
+			case side == 0:
 				r.reject(j)
-				return nil
+			case j.Key == nil:
+				return unreadable(j)
+			default:
+				rows[string(j.Key)] = h.odd(j.Key)
 			}
+			return nil
 		}
 		return s.ReadKeys(ctx, r.m, batch, func(row godwit.Row) error {
 			key, sum := h.of(row)
@@ -105,9 +109,7 @@ func (r *tableRun) round(ctx context.Context, keys map[string]bool, still bool) 
 	if err != nil {
 		return nil, err
 	}
-	for key, kind := range differences(found[0], found[1]) {
-		r.differ(key, kind)
-	}
+	r.differences(found[0], found[1])
 	return left, r.explain(ctx, p)
 }
 
@@ -121,14 +123,21 @@ func (r *tableRun) explain(ctx context.Context, p *pair) error {
 		keys := new(godwit.Batch)
 		keys.Add(godwit.Row(s.key))
 		var rows [2]godwit.Row
+		s.Columns = []string{}
 		err := p.both(ctx, func(ctx context.Context, side int, snap godwit.Snapshot) error {
 			return snap.ReadKeys(ctx, r.m, keys, func(row godwit.Row) error {
 				rows[side] = row.Clone()
 				return nil
-			}, nil)
+			}, func(j godwit.Reject) error {
+				s.Columns, s.Reason = []string{j.Column}, j.Reason // of the target: the source's row was read before
+				return nil
+			})
 		})
 		if err != nil {
 			return err
+		}
+		if rows[0] == nil || rows[1] == nil {
+			continue
 		}
 		s.Columns, s.Source, s.Target = columnsThatDiffer(r.m, rows[0], rows[1])
 	}

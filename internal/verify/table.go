@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"sync/atomic"
 
@@ -13,88 +14,179 @@ type tableRun struct {
 	m     *godwit.Mapping
 	seeds seeds
 	t     *Table
-	bad   map[string]string // differing key -> "missing", "extra", "changed"
-	rows  atomic.Int64      // of the source, for progress
+	rows  atomic.Int64 // of the source, for progress
+	mend  func(ctx context.Context, keys map[string]string) error
 }
 
-// bucketsFor chooses how many buckets a table gets: few enough to stay small, enough that one differing row does not drag a
+// settleAt is how many moving keys of earlier pieces wait for the next ones before they are settled.
+const settleAt = 4 * keysAtOnce
+
+func (r *tableRun) run(ctx context.Context) error {
+	ranges, err := r.pieces(ctx)
+	if err != nil {
+		return err
+	}
+	moving := map[string]bool{}
+	for _, rg := range ranges {
+		if r.v.o.Wait != nil {
+			if err := r.v.o.Wait(ctx); err != nil {
+				return err
+			}
+		}
+		if err := r.piece(ctx, rg, moving); err != nil {
+			return err
+		}
+		if len(moving) >= settleAt {
+			if err := r.settle(ctx, moving); err != nil {
+				return err
+			}
+			moving = map[string]bool{}
+		}
+	}
+	if err := r.settle(ctx, moving); err != nil {
+		return err
+	}
+	return r.mendFound(ctx)
+}
+
+// piece compares a range in a pair of snapshots of its own, and adds the keys that moved meanwhile to moving: those of the whole
+// table, so that a key is never overlooked for lying beyond a bound.
+func (r *tableRun) piece(ctx context.Context, rg godwit.Range, moving map[string]bool) error {
+	p, err := r.v.open(ctx, r.m, false)
+	if err != nil {
+		return err
+	}
+	err = r.compare(ctx, p, rg)
+	if e := p.close(); err == nil {
+		err = e
+	}
+	for key := range p.moving {
+		moving[key] = true
+	}
+	return err
+}
+
+// pieces cuts a large table, so that no snapshot has to stand for hours. The first range and the last one are open, so every row
+// of the target is in one of them too.
+func (r *tableRun) pieces(ctx context.Context) ([]godwit.Range, error) {
+	src := r.m.Source
+	n := max((src.Rows+r.v.o.PieceRows-1)/r.v.o.PieceRows, src.Bytes/pieceBytes)
+	if n <= 1 || !sameOrder(r.m) {
+		return []godwit.Range{{}}, nil
+	}
+	ranges, err := r.v.o.Source.Split(ctx, r.m, int(min(n, 4096)))
+	if err != nil {
+		return nil, wrap("source", err)
+	}
+	for i, rg := range ranges {
+		if (rg.After == nil) != (i == 0) || (rg.Upto == nil) != (i == len(ranges)-1) || i > 0 && !bytes.Equal(rg.After, ranges[i-1].Upto) {
+			return nil, godwit.Errorf(godwit.Internal, "the ranges that the source gave do not join")
+		}
+	}
+	return ranges, nil
+}
+
+// sameOrder reports whether a range means the same rows on both sides: the key's canonical values are in an order that all
+// databases share, the source's own order is that of its values, and no value is replaced on the way.
+func sameOrder(m *godwit.Mapping) bool {
+	for _, k := range m.Key {
+		c := &m.Columns[k]
+		p := c.Policy
+		p.DecodeAs = ""
+		if !m.Source.Columns[c.Ordinal].Type.Kind.Ordered() || p != (godwit.Policy{}) {
+			return false
+		}
+	}
+	return m.OrderedKey()
+}
+
+// bucketsFor chooses how many buckets a piece gets: few enough to stay small, enough that one differing row does not drag a
 // large part of the table into the second reading.
 func bucketsFor(rows int64) int {
 	n := 1 << 10
-	for int64(n)*32 < rows && n < 1<<18 {
+	for int64(n)*32 < rows && n < 1<<17 {
 		n <<= 1
 	}
 	return n
 }
 
-func (r *tableRun) run(ctx context.Context) error {
-	p, err := r.v.open(ctx, r.m, false)
-	if err != nil {
-		return err
-	}
-	err = r.compare(ctx, p)
-	if e := p.close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return r.settle(ctx, p.moving)
+// tally is what the first reading of one side yields.
+type tally struct {
+	buckets        []bucket
+	rows, keyBytes int64
 }
 
 // compare finds the differing rows among those that stood still.
-func (r *tableRun) compare(ctx context.Context, p *pair) error {
-	n := bucketsFor(r.m.Source.Rows)
-	sides := [2][]bucket{make([]bucket, n), make([]bucket, n)}
-	var counts [2]int64
+func (r *tableRun) compare(ctx context.Context, p *pair, rg godwit.Range) error {
+	n := bucketsFor(min(r.m.Source.Rows, r.v.o.PieceRows))
+	sides := [2]tally{{buckets: make([]bucket, n)}, {buckets: make([]bucket, n)}}
 	err := p.both(ctx, func(ctx context.Context, side int, s godwit.Snapshot) error {
-		h, b := newHasher(r.m, r.seeds), sides[side]
-		return r.read(ctx, s, side, func(row godwit.Row) error {
-			key, sum := h.of(row)
-			counts[side]++
-			if side == 0 {
-				r.rows.Add(1)
+		h, t := newHasher(r.m, r.seeds), &sides[side]
+		return r.read(ctx, s, side, godwit.Read{Range: rg}, h, func(key godwit.Row, sum sum) {
+			t.rows++
+			t.keyBytes += int64(len(key))
+			if side == 0 && t.rows%1024 == 0 {
+				r.rows.Add(1024)
 			}
 			if len(p.moving) == 0 || !p.moving[string(key)] {
-				b[h.place(key, n)].add(sum)
+				t.buckets[h.place(key, n)].add(sum)
 			}
-			return nil
+		}, func(j godwit.Reject) {
+			if j.Key == nil || !p.moving[string(j.Key)] {
+				r.reject(j)
+			}
 		})
 	})
 	if err != nil {
 		return err
 	}
-	r.t.Rows = counts[0]
-	var odd []int
-	for i := range n {
-		if sides[0][i] != sides[1][i] {
-			odd = append(odd, i)
-		}
-	}
-	return r.drill(ctx, p, n, odd, sides[0])
+	r.rows.Add(sides[0].rows % 1024)
+	r.t.Rows += sides[0].rows
+	return r.drill(ctx, p, rg, &sides[0], &sides[1])
 }
 
-// read yields all rows of one side. A row of the source that has no canonical form is counted as rejected.
-func (r *tableRun) read(ctx context.Context, s godwit.Snapshot, side int, row func(godwit.Row) error) error {
-	read := godwit.Read{Row: row}
-	if side == 0 {
-		read.Reject = func(j godwit.Reject) error {
-			r.reject(j)
-			return nil
-		}
+// read yields the key and the hash of each row of one side. A row of the source that has no canonical form is handed to reject.
+// One of the target is a row that equals nothing, since nobody but Godwit should have written it.
+func (r *tableRun) read(ctx context.Context, s godwit.Snapshot, side int, rd godwit.Read, h *hasher, row func(godwit.Row, sum), reject func(godwit.Reject)) error {
+	rd.Row = func(c godwit.Row) error {
+		row(h.of(c))
+		return nil
 	}
-	_, err := s.Read(ctx, r.m, read)
+	rd.Reject = func(j godwit.Reject) error {
+		switch {
+		case side == 0:
+			reject(j)
+		case j.Key == nil:
+			return unreadable(j)
+		default:
+			row(j.Key, h.odd(j.Key))
+		}
+		return nil
+	}
+	_, err := s.Read(ctx, r.m, rd)
 	return err
+}
+
+func unreadable(j godwit.Reject) error {
+	return godwit.Errorf(godwit.Ambiguous, "a row of the target has a key that no source has: column %s: %s", j.Column, j.Reason).
+		WithHint("Godwit did not write it: remove it from the target")
 }
 
 // reject counts a row of the source that cannot be on the target.
 func (r *tableRun) reject(j godwit.Reject) {
 	name := ""
-	if j.Key != nil {
-		if r.bad[string(j.Key)] != "" {
+	if j.Key == nil {
+		r.t.Nameless++
+	} else {
+		if r.t.refused[string(j.Key)] {
 			return
 		}
-		r.bad[string(j.Key)] = Missing
+		if r.full() {
+			r.t.AtLeast = true
+		} else {
+			r.t.refused[string(j.Key)] = true
+			r.v.room.Add(-int64(len(j.Key) + keyCost))
+		}
 		name = r.m.FormatKey(j.Key)
 	}
 	r.t.Rejected++
@@ -102,75 +194,26 @@ func (r *tableRun) reject(j godwit.Reject) {
 	r.t.sample(Sample{Key: name, Kind: Missing, Columns: []string{j.Column}, Reason: j.Reason})
 }
 
-// groupRows bounds how many rows of a side a reading of odd buckets keeps in memory.
-const groupRows = 200_000
-
-// drill finds the differing keys in the odd buckets, in the same snapshots.
-func (r *tableRun) drill(ctx context.Context, p *pair, n int, odd []int, source []bucket) error {
-	for len(odd) > 0 {
-		group, rows := map[int]bool{}, uint64(0)
-		for len(odd) > 0 && (len(group) == 0 || rows < groupRows) {
-			group[odd[0]], rows = true, rows+source[odd[0]].count
-			odd = odd[1:]
-		}
-		if err := r.drillGroup(ctx, p, n, group); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *tableRun) drillGroup(ctx context.Context, p *pair, n int, group map[int]bool) error {
-	var found [2]map[string]sum
-	err := p.both(ctx, func(ctx context.Context, side int, s godwit.Snapshot) error {
-		h, rows := newHasher(r.m, r.seeds), map[string]sum{}
-		found[side] = rows
-		read := godwit.Read{Row: func(row godwit.Row) error {
-			key, sum := h.of(row)
-			if group[h.place(key, n)] && !p.moving[string(key)] {
-				rows[string(key)] = sum
-			}
-			return nil
-		}}
-		if side == 0 {
-			read.Reject = func(godwit.Reject) error { return nil } // counted by the first reading
-		}
-		_, err := s.Read(ctx, r.m, read)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for key, kind := range differences(found[0], found[1]) {
-		r.differ(key, kind)
-	}
-	return r.explain(ctx, p)
-}
-
-// differences compares two sets of rows by key.
-func differences(source, target map[string]sum) map[string]string {
-	bad := map[string]string{}
-	for key, s := range source {
-		if t, ok := target[key]; !ok {
-			bad[key] = Missing
-		} else if s != t {
-			bad[key] = Changed
-		}
-	}
-	for key := range target {
-		if _, ok := source[key]; !ok {
-			bad[key] = Extra
-		}
-	}
-	return bad
+// full reports whether no further differing key is collected.
+func (r *tableRun) full() bool {
+	n := len(r.t.bad) + len(r.t.refused)
+	return n >= r.v.o.MostKeys || n >= fewestKeys && r.v.room.Load() <= 0
 }
 
 // differ counts a proven mismatch.
 func (r *tableRun) differ(key, kind string) {
-	if r.bad[key] != "" {
+	if r.t.bad[key] != "" {
 		return
 	}
-	r.bad[key] = kind
+	if r.full() {
+		r.t.AtLeast = true
+		return
+	}
+	r.t.bad[key] = kind
+	r.v.room.Add(-int64(len(key) + keyCost))
+	if r.t.refused[key] {
+		return // counted as missing; here it is what the target has under its key
+	}
 	switch kind {
 	case Missing:
 		r.t.Missing++
@@ -180,4 +223,24 @@ func (r *tableRun) differ(key, kind string) {
 		r.t.Changed++
 	}
 	r.t.sample(Sample{Key: r.m.FormatKey(godwit.Row(key)), Kind: kind, key: key})
+}
+
+// mendFound hands on what was found so far, where the comparison is one that mends.
+func (r *tableRun) mendFound(ctx context.Context) error {
+	if r.mend == nil || len(r.t.bad) == 0 {
+		return nil
+	}
+	if err := r.mend(ctx, r.t.bad); err != nil {
+		return err
+	}
+	r.forget()
+	return nil
+}
+
+// forget frees the room of the collected keys.
+func (r *tableRun) forget() {
+	for key := range r.t.bad {
+		r.v.room.Add(int64(len(key) + keyCost))
+	}
+	clear(r.t.bad)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,7 +39,21 @@ type Options struct {
 	Wait           func(context.Context) error  // asked before each table; nil = never waits
 	Progress       func(table int, rows int64)  // of the source, so far; from several goroutines; may be nil
 	Samples        int                          // differing keys named per table; 0 = 10
+	PieceRows      int64                        // rows of a large table that are compared in one pair of snapshots; 0 = 20 million
+	MostKeys       int                          // differing keys of a table that are collected; 0 = 100,000
+
+	groupBytes int64 // see drill.go; other numbers in tests
+	stepRows   int
 }
+
+const (
+	pieceRows  = 20_000_000
+	pieceBytes = 4 << 30  // of a table, as the source counts them, in one pair of snapshots
+	mostKeys   = 100_000  // differing keys that are collected of one table
+	keyRoom    = 16 << 20 // bytes for the collected keys of all tables
+	fewestKeys = 100      // that each table may collect however many others did
+	keyCost    = 64       // of a map entry beside the bytes of its key, measured roughly
+)
 
 // Report is the outcome of a comparison.
 type Report struct {
@@ -54,11 +69,18 @@ type Table struct {
 	Extra     int64
 	Changed   int64
 	Rejected  int64 // of Missing: rows that have no canonical form
+	Nameless  int64 // of Rejected: rows whose key has none either
+	AtLeast   bool  // so many rows differ that not all were found: Missing, Extra and Changed are lower bounds
 	Unsettled int64 // keys that never stood still long enough to be compared
 	Samples   []Sample
 
-	limit int
-	bad   map[string]string
+	limit   int
+	bad     map[string]string // differing key -> kind, those that Repair can mend
+	refused map[string]bool   // keys of rejected rows
+}
+
+func newTable(m *godwit.Mapping, samples int) Table {
+	return Table{Mapping: m, limit: samples, bad: map[string]string{}, refused: map[string]bool{}}
 }
 
 // Sample is one differing row.
@@ -94,10 +116,18 @@ func (r *Report) Differing() int64 {
 	return n
 }
 
-type verifier struct{ o Options }
+// AtLeast reports whether Differing is a lower bound.
+func (r *Report) AtLeast() bool {
+	return slices.ContainsFunc(r.Tables, func(t Table) bool { return t.AtLeast })
+}
 
-// Run compares the tables. It changes nothing. It stops at the first error; a difference is not an error.
-func Run(ctx context.Context, o Options) (*Report, error) {
+// verifier is one run of a comparison or a repair.
+type verifier struct {
+	o    Options
+	room atomic.Int64 // bytes left for differing keys
+}
+
+func newVerifier(o Options) *verifier {
 	if o.Stream == "" {
 		o.Stream = godwit.Stream
 	}
@@ -107,12 +137,28 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Parallel == 0 {
 		o.Parallel = 2
 	}
-	v := &verifier{o}
+	if o.PieceRows == 0 {
+		o.PieceRows = pieceRows
+	}
+	if o.MostKeys == 0 {
+		o.MostKeys = mostKeys
+	}
+	if o.groupBytes == 0 {
+		o.groupBytes, o.stepRows = groupBytes, stepRows
+	}
+	v := &verifier{o: o}
+	v.room.Store(keyRoom)
+	return v
+}
+
+// Run compares the tables. It changes nothing. It stops at the first error; a difference is not an error.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	v := newVerifier(o)
 	start := time.Now()
 	report := new(Report)
 	for _, m := range o.Tables.Mappings {
 		if o.Only == nil || o.Only(m) {
-			report.Tables = append(report.Tables, Table{Mapping: m, limit: o.Samples, bad: map[string]string{}})
+			report.Tables = append(report.Tables, newTable(m, v.o.Samples))
 		}
 	}
 	// The largest first, so that it does not run alone at the end.
@@ -124,22 +170,18 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return int(min(max(b.Mapping.Source.Bytes-a.Mapping.Source.Bytes, -1), 1))
 	})
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(o.Parallel)
+	g.SetLimit(v.o.Parallel)
 	for _, t := range order {
-		g.Go(func() error { return v.table(ctx, t) })
+		g.Go(func() error { return v.table(ctx, t, nil) })
 	}
 	err := g.Wait()
 	report.Elapsed = time.Since(start)
 	return report, err
 }
 
-func (v *verifier) table(ctx context.Context, t *Table) error {
-	if v.o.Wait != nil {
-		if err := v.o.Wait(ctx); err != nil {
-			return err
-		}
-	}
-	r := &tableRun{v: v, m: t.Mapping, seeds: newSeeds(), t: t, bad: t.bad}
+// table compares one table. With mend the differing rows are handed to it as they are found.
+func (v *verifier) table(ctx context.Context, t *Table, mend func(ctx context.Context, keys map[string]string) error) error {
+	r := &tableRun{v: v, m: t.Mapping, seeds: newSeeds(), t: t, mend: mend}
 	stop := r.tell(ctx)
 	err := r.run(ctx)
 	stop()
