@@ -2,10 +2,8 @@ package mysql
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/godwit-migrate/godwit"
@@ -81,27 +79,12 @@ func (f *feed) startMariaDB(ctx context.Context, c *session, t *token) (err erro
 			err = end
 		}
 	}()
-	if err := c.exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
-		return err
+	at, err := f.s.beginExact(ctx, c, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
+	if err == nil {
+		err = at.err
 	}
-	rows, err := c.all(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		switch strings.ToLower(r[0]) {
-		case "binlog_snapshot_file":
-			t.File = r[1]
-		case "binlog_snapshot_position":
-			if t.Offset, err = strconv.ParseUint(r[1], 10, 64); err != nil {
-				return fmt.Errorf("binlog_snapshot_position: %w", err)
-			}
-		}
-	}
-	if t.File == "" {
-		return godwit.Errorf(godwit.Unsupported, "the server does not tell the log position of a snapshot")
-	}
-	return nil
+	t.File, t.Offset = at.seen.file, at.seen.offset
+	return err
 }
 
 // startByGTID goes back from the newest file to one before which only visible transactions lie. The set is read first, and what is

@@ -23,6 +23,7 @@ type server struct {
 	mu     sync.Mutex
 	idle   []*session
 	closed bool
+	file   logFile // MariaDB: the newest of the log
 }
 
 const keepIdle = 8 // sessions; more are closed when they come back

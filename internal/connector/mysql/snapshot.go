@@ -15,6 +15,7 @@ type snapshot struct {
 	c      *session
 	low    *lowMark // MySQL: what was surely visible when the snapshot began
 	xa     *xaMark  // MariaDB: which XA commits were
+	at     exactPlace
 	tables map[*godwit.Mapping]*table
 	rowLen map[*godwit.Mapping]int // average canonical bytes a row, as seen so far
 }
@@ -36,9 +37,16 @@ func (r *rows) Snapshot(ctx context.Context) (godwit.Snapshot, error) {
 		return nil, err
 	}
 	// REPEATABLE READ was set for the session: under READ COMMITTED this would be no snapshot.
-	if err := c.exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
+	const begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+	if r.s.mariadb {
+		snap.at, err = r.s.beginExact(ctx, c, begin)
+	} else if err = c.exec(ctx, begin); err != nil {
+		err = fmt.Errorf("open snapshot: %w", err)
+	}
+	if err != nil {
+		c.broken = true // whatever was begun ends with the session
 		r.s.giveBack(c)
-		return nil, fmt.Errorf("open snapshot: %w", err)
+		return nil, err
 	}
 	return snap, nil
 }

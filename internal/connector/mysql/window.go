@@ -8,17 +8,17 @@ import (
 	"github.com/godwit-migrate/godwit"
 )
 
-// exactWindow is MariaDB's: the snapshot knows its own place in the log, and shows exactly what was logged up to there, XA commits
-// apart (see xaMark).
+// exactWindow is MariaDB's: the snapshot knows its own place in the log (see logFile), and shows exactly what was logged up to there,
+// XA commits apart (see xaMark).
 type exactWindow struct {
-	at godwit.Position
-	xa *xaMark
+	seen, high godwit.Position // the same, unless the log moved on while the snapshot began
+	xa         *xaMark
 }
 
 func (w exactWindow) Saw(tx godwit.TxRef) bool {
-	return tx.Position != "" && tx.Position <= w.at && w.xa.sees(tx)
+	return tx.Position != "" && tx.Position <= w.seen && w.xa.sees(tx)
 }
-func (w exactWindow) High() godwit.Position { return w.at }
+func (w exactWindow) High() godwit.Position { return w.high }
 
 // lowMark is what surely was visible to a MySQL snapshot begun after it was read. MySQL fills gtid_executed behind the commit in the engine,
 // so what it names is visible; the position in the log moves before that and proves nothing. Without GTIDs the position that
@@ -87,7 +87,7 @@ func logStatusPosition(ctx context.Context, c *session) (godwit.Position, error)
 // Window bounds what the reads so far may have seen. On MariaDB it is exact and may be asked for at any time.
 func (s *snapshot) Window(ctx context.Context) (godwit.Window, error) {
 	if s.s.mariadb {
-		return s.exact(ctx)
+		return s.exact()
 	}
 	if s.low.err != nil {
 		return nil, s.low.err
@@ -101,21 +101,13 @@ func (s *snapshot) Window(ctx context.Context) (godwit.Window, error) {
 	return boundWindow{low: s.low, high: high}, err
 }
 
-func (s *snapshot) exact(ctx context.Context) (godwit.Window, error) {
-	all, err := s.c.all(ctx, "SHOW STATUS LIKE 'binlog\\_snapshot\\_%'")
-	if err != nil {
-		return nil, fmt.Errorf("read the snapshot's position: %w", err)
+func (s *snapshot) exact() (w godwit.Window, err error) {
+	if s.at.err != nil {
+		return nil, s.at.err
 	}
-	v := map[string]string{}
-	for _, r := range all {
-		v[r[0]] = r[1]
+	x := exactWindow{xa: s.xa}
+	if x.seen, err = position(s.at.seen.file, s.at.seen.offset); err == nil {
+		x.high, err = position(s.at.high.file, s.at.high.offset)
 	}
-	file := v["Binlog_snapshot_file"]
-	offset, err := strconv.ParseUint(v["Binlog_snapshot_position"], 10, 64)
-	if file == "" || err != nil {
-		return nil, godwit.Errorf(godwit.Unsupported, "the source writes no binary log").
-			WithHint("set log_bin on the source and restart it; a copy without live changes needs no log")
-	}
-	at, err := position(file, offset)
-	return exactWindow{at, s.xa}, err
+	return x, err
 }
