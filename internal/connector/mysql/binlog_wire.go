@@ -63,7 +63,6 @@ func dumpSettings(mariadb bool) []string {
 		fmt.Sprintf("SET @master_heartbeat_period = %d, @source_heartbeat_period = %d", period, period),
 		// The server kills an older dump of the same replica uuid (MySQL) or server id (MariaDB): ours are nobody else's.
 		fmt.Sprintf("SET @slave_uuid = '%s', @replica_uuid = '%s'", id, id),
-		"SET SESSION net_write_timeout = 600",
 	}
 	if mariadb {
 		list = append(list, "SET @mariadb_slave_capability = 4")
