@@ -39,6 +39,7 @@ type run struct {
 	record  record
 	stopped map[int]godwit.Finding
 	began   time.Time
+	dropped map[string]bool // constraints that this process gave up, by table/name
 
 	stream  *replicate.Follower
 	applier *apply.Applier
@@ -247,6 +248,9 @@ func (r *run) startStream(ctx context.Context) error {
 	if !ok {
 		if start, err = r.Source.Feed.Start(ctx); err != nil {
 			return fmt.Errorf("find the start of the stream: %w", err)
+		}
+		if err := r.unchanged(ctx); err != nil {
+			return err
 		}
 	}
 	if r.record.Phase == Prepare {

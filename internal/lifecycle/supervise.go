@@ -31,6 +31,7 @@ func (r *run) supervise(ctx context.Context) error {
 		if r.applier != nil {
 			applied = r.applier.Applied().Position
 		}
+		began := time.Now()
 		err := r.walk(ctx)
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -44,7 +45,8 @@ func (r *run) supervise(ctx context.Context) error {
 		case godwit.KindOf(err) != godwit.Unavailable:
 			return err
 		default:
-			if r.record.Phase != before || r.applier != nil && r.applier.Applied().Position > applied {
+			// On an idle source a walk that lasts is progress too.
+			if r.record.Phase != before || r.applier != nil && r.applier.Applied().Position > applied || time.Since(began) > patience/3 {
 				pause, since = firstPause, time.Now()
 			}
 			if time.Since(since) > patience {
@@ -86,7 +88,8 @@ const dirRelaxed = "relaxed/" // constraints that were given up
 // relax gives a constraint up, and keeps that as a finding. The rows of the source come first: MySQL and MariaDB let orphans in
 // with foreign_key_checks=0, and some of their own cascades leave them behind.
 func (r *run) relax(ctx context.Context, c *godwit.ConstraintError) error {
-	if _, known := r.relaxed[c.Table+"/"+c.Constraint]; known || c.Table == "" || c.Constraint == "" {
+	name := c.Table + "/" + c.Constraint
+	if c.Table == "" || c.Constraint == "" || r.dropped[name] {
 		return godwit.Errorf(godwit.Ambiguous, "constraint %q of table %q refuses rows although it was given up", c.Constraint, c.Table)
 	}
 	f := godwit.Finding{Rule: "orphan-rows", Severity: godwit.Note, Table: r.sourceName(c.Table), Count: -1, Chosen: "skip-fk", By: "default",
@@ -98,10 +101,17 @@ func (r *run) relax(ctx context.Context, c *godwit.ConstraintError) error {
 		f.Hint = "compare what both servers make of the expression, then add the check on the target"
 	}
 	r.Log.Warn("constraint given up", "table", f.Table, "constraint", c.Constraint, "rule", f.Rule)
-	if err := store(ctx, r.Target.State, dirRelaxed+c.Table+"/"+c.Constraint, f); err != nil {
+	if err := store(ctx, r.Target.State, dirRelaxed+name, f); err != nil {
 		return err
 	}
-	return r.Target.Write.Relax(ctx, r.Tables, c.Table, c.Constraint)
+	if err := r.Target.Write.Relax(ctx, r.Tables, c.Table, c.Constraint); err != nil {
+		return err
+	}
+	if r.dropped == nil {
+		r.dropped = map[string]bool{}
+	}
+	r.dropped[name] = true
+	return nil
 }
 
 // sourceName is the source's name of a target table.
