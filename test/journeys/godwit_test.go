@@ -49,9 +49,14 @@ type journey struct {
 	dir    string
 }
 
+// newJourney goes from MariaDB to PostgreSQL 15, and from MySQL to the newest one, so that both ends are covered.
 func newJourney(t *testing.T, source *servers.Server, database string) *journey {
 	t.Helper()
-	j := &journey{t: t, source: source, target: servers.Postgres(t, 0), from: database, dir: t.TempDir()}
+	major := 0
+	if source.Kind == servers.KindMariaDB {
+		major = 15
+	}
+	j := &journey{t: t, source: source, target: servers.Postgres(t, major), from: database, dir: t.TempDir()}
 	j.to = j.target.CreateDatabase(t)
 	return j
 }
