@@ -110,7 +110,7 @@ func (r *run) waitingTables(ctx context.Context) (map[int]bool, error) {
 // newGate watches both servers and the stream, under the user's limits.
 func (r *run) newGate() *throttle.Gate {
 	g := throttle.New(throttle.Options{
-		Loads: map[string]godwit.Load{"source": r.Source.Load, "target": r.Target.Load}, Workers: r.workers(),
+		Loads: map[string]godwit.Load{"source": r.Source.Load, "target": r.Target.Load, "target's disk": r.commits}, Workers: r.workers(),
 		Lag: func() time.Duration { return time.Duration(r.lag(time.Now()) * float64(time.Second)) },
 	})
 	return g

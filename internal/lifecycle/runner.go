@@ -44,6 +44,7 @@ type run struct {
 	stream  *replicate.Follower
 	applier *apply.Applier
 	gate    *throttle.Gate
+	commits *throttle.CommitLoad // what the Applier writes through
 
 	view     *view                     // what Status is made of
 	mu       sync.Mutex                // guards what follows
@@ -274,10 +275,11 @@ func (r *run) startStream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.commits = throttle.NewCommitLoad(r.Target.Write, nil)
 	r.gate = r.newGate()
 	r.obey(r.command)
 	r.applier = apply.New(apply.Options{
-		Target: r.Target.Write, Lease: r.lease, Tables: r.Tables, From: stored, Start: start,
+		Target: r.commits, Lease: r.lease, Tables: r.Tables, From: stored, Start: start,
 		BatchBytes: int(r.Memory / 32), TouchedBytes: int(r.Memory / 4),
 		Stopped: r.stopped, Rejects: rejects, Waiting: waiting, OnStop: r.onStop, OnReject: r.onReject,
 	})

@@ -45,7 +45,7 @@ func TestWorkersFollowTheZones(t *testing.T) {
 			wait time.Duration
 			want int
 		}{
-			{50, time.Minute, 4}, {80, 4 * time.Second, 3}, {50, time.Minute, 3}, {120, 8 * time.Second, 1}, {10, time.Minute, 4},
+			{50, time.Minute, 4}, {80, 3500 * time.Millisecond, 3}, {50, time.Minute, 3}, {120, 8 * time.Second, 1}, {10, time.Minute, 4},
 		}
 		for _, s := range steps {
 			l.value.Store(s.load)
