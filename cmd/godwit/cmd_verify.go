@@ -67,7 +67,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions, args []string) error 
 		printFindings(a.Out, a.outPalette(), s)
 	}
 	if err == nil && s.Verified != nil && s.Verified.Differing > 0 {
-		err = godwit.Errorf(godwit.Mismatch, "%s: %s", printable(s.Name), counted(s.Verified.Differing, "row")+" differ").
+		err = godwit.Errorf(godwit.Mismatch, "%s: %s", printable(s.Name), differ(s.Verified.Differing, s.Verified.AtLeast)).
 			WithHint("mend them: godwit verify %s --repair", j.words)
 	}
 	return err

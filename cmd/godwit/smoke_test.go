@@ -67,6 +67,17 @@ func smoke(t *testing.T, sourceServer, targetServer *servers.Server) {
 	targetServer.Exec(t, database, "UPDATE shop.orders SET note = note || ' ' WHERE id = 17", "DELETE FROM shop.orders WHERE id = 18")
 	real(t, with("verify")...).want(t, exitMismatch, "2 rows differ", "id=17  changed  note", "id=18  missing")
 	real(t, "diff", "orders", "env:TARGET_URL", "--schema", "shop").want(t, exitMismatch, "1 missing on the target, 0 extra, 1 changed")
+	diff := append([]string{"diff", "orders"}, here...)
+	r = real(t, diff...)
+	r.want(t, exitMismatch, "2 rows read anew, 2 rows differ now", "id=17  changed  note", "id=18  missing")
+	if strings.Contains(r.out, "'order ") {
+		t.Errorf("values are shown without --values:\n%s", r.out)
+	}
+	real(t, append(diff, "--values")...).want(t, exitMismatch, "note    'order ", " '\n", "shipped   NULL")
+	real(t, append(diff, "--values", "-o", "json")...).want(t, exitMismatch, `"kind": "missing"`, `"'order `)
+	real(t, "diff", "orders", "env:TARGET_URL", "--schema", "shop", "--values").want(t, exitUsage, "the source is needed")
+	targetServer.Exec(t, database, "UPDATE shop.orders SET note = rtrim(note) WHERE id = 17")
+	real(t, diff...).want(t, exitMismatch, "2 rows read anew, 1 row differs now", "id=18  missing")
 	real(t, with("verify", "--repair")...).want(t, exitOK, "none differ")
 	real(t, with("verify")...).want(t, exitOK, "none differ")
 	real(t, with("abort", "--drop-target", "--yes")...).want(t, exitOK)

@@ -57,6 +57,9 @@ func (v view) headline(p palette) string {
 	if v.Phase == lifecycle.Follow && v.Verified != nil && v.Verified.Differing > 0 {
 		words = "following the changes; the last verification found differences"
 	}
+	if v.Phase == lifecycle.Follow && v.quarantined() {
+		words = "following the changes; rows that the target cannot hold were set aside"
+	}
 	if words != "" && words != string(v.Phase) {
 		s += ": " + words
 	}
@@ -67,6 +70,11 @@ func (v view) headline(p palette) string {
 		s += p.dim("  " + counted(int64(v.Workers), "worker"))
 	}
 	return s
+}
+
+// quarantined reports whether rows were set aside: such a migration is not called verified.
+func (v view) quarantined() bool {
+	return slices.ContainsFunc(v.Tables, func(t lifecycle.TableStatus) bool { return t.Rejects > 0 })
 }
 
 // total is the line of numbers over all tables.
@@ -198,7 +206,7 @@ func paintState(p palette, t *lifecycle.TableStatus) string {
 func remarks(t *lifecycle.TableStatus) string {
 	var parts []string
 	if t.Differing > 0 {
-		parts = append(parts, counted(t.Differing, "row")+" differ")
+		parts = append(parts, differ(t.Differing, t.AtLeast))
 	}
 	if t.Rejects > 0 {
 		parts = append(parts, counted(t.Rejects, "row")+" in quarantine")

@@ -19,11 +19,18 @@ func printVerdict(w io.Writer, p palette, v *lifecycle.Verification) {
 		return
 	}
 	head := fmt.Sprintf("%s compared in %s", counted(v.Rows, "row"), took(seconds(v.Seconds)))
+	if v.Unsettled > 0 {
+		head += ", " + counted(v.Unsettled, "row") + " changed too often to be compared"
+	}
 	if v.Differing == 0 {
-		fmt.Fprintf(w, "%s %s, every column, none differ\n", p.green("verified:"), head)
+		word := p.green("verified:")
+		if v.Unsettled > 0 {
+			word = p.yellow("not verified:")
+		}
+		fmt.Fprintf(w, "%s %s, every column, none differ\n", word, head)
 		return
 	}
-	fmt.Fprintf(w, "%s %s, %s\n\n", p.red("differs:"), head, counted(v.Differing, "row")+" differ")
+	fmt.Fprintf(w, "%s %s, %s\n\n", p.red("differs:"), head, differ(v.Differing, v.AtLeast))
 	c := newColumns("table", ">rows", ">missing", ">extra", ">changed", ">drift")
 	for _, t := range v.Tables {
 		if t.Missing+t.Extra+t.Changed > 0 {
@@ -47,11 +54,11 @@ func printSamples(w io.Writer, p palette, t *lifecycle.TableVerdict) {
 		if i == samplesShown {
 			break
 		}
-		c.add(printable(s.Key), s.Kind, printable(strings.Join(s.Columns, ", ")))
+		c.add(printable(s.Key), s.Kind, about(&s))
 	}
 	c.print(w, p, "    ")
 	if all := t.Missing + t.Extra + t.Changed; all > int64(min(len(t.Samples), samplesShown)) {
-		fmt.Fprintf(w, "    %s\n", p.dim(fmt.Sprintf("… %s in all", counted(all, "row"))))
+		fmt.Fprintf(w, "    %s\n", p.dim("… "+lower(counted(all, "row"), t.AtLeast)+" in all"))
 	}
 }
 
@@ -93,5 +100,31 @@ func verifiedLine(v *lifecycle.Verification, now time.Time) string {
 	if v.Differing == 0 {
 		return fmt.Sprintf("%s: %s, none differ", ago, counted(v.Rows, "row"))
 	}
-	return fmt.Sprintf("%s: %s of %s differ", ago, count(v.Differing), counted(v.Rows, "row"))
+	return fmt.Sprintf("%s: %s of %s differ", ago, lower(count(v.Differing), v.AtLeast), counted(v.Rows, "row"))
+}
+
+// lower marks a count that is a lower bound.
+func lower(count string, atLeast bool) string {
+	if atLeast {
+		return "at least " + count
+	}
+	return count
+}
+
+// differ is how many rows do.
+func differ(rows int64, atLeast bool) string {
+	verb := " differ"
+	if rows == 1 {
+		verb = " differs"
+	}
+	return lower(counted(rows, "row"), atLeast) + verb
+}
+
+// about is in which columns a row differs, and why the target cannot hold it.
+func about(s *lifecycle.Sample) string {
+	columns := printable(strings.Join(s.Columns, ", "))
+	if s.Reason != "" {
+		return columns + ": " + printable(s.Reason)
+	}
+	return columns
 }

@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/godwit-migrate/godwit"
@@ -11,7 +13,8 @@ import (
 // verify compares everything once in the life of a migration, and again when asked to.
 func (r *run) verify(ctx context.Context) error {
 	r.mu.Lock()
-	due := r.verified == nil || r.command.Verify > r.answered || r.verified.Differing > 0
+	due := r.verified == nil || r.command.Verify > r.answered || r.verified.Differing > 0 || r.verified.Unsettled > 0 ||
+		r.inQuarantine() != nil
 	r.mu.Unlock()
 	if !due {
 		return nil
@@ -44,6 +47,10 @@ func (r *run) check(ctx context.Context) error {
 	r.mu.Unlock()
 	start := time.Now()
 	o := r.comparison()
+	nameless, err := r.recheck(ctx, o)
+	if err != nil {
+		return err
+	}
 	r.view.await("the comparison of every row")
 	r.view.compared(-1, 0)
 	o.Progress = r.view.compared
@@ -51,8 +58,11 @@ func (r *run) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.pardon(ctx, report, nameless); err != nil {
+		return err
+	}
 	if repair && report.Differing() > 0 {
-		r.Log.Warn("repair", "rows", report.Differing())
+		r.Log.Warn("repair", "rows", report.Differing(), "at_least", report.AtLeast())
 		if err := verify.Repair(ctx, o, report); err != nil {
 			return err
 		}
@@ -70,28 +80,70 @@ func (r *run) check(ctx context.Context) error {
 	return r.publish(ctx)
 }
 
+// recheck reads the rows in quarantine again: what mended or deleted one may not have been in the log, as cascades are not. It
+// returns the documents of rows without a usable key, which cannot be read again.
+func (r *run) recheck(ctx context.Context, o verify.Options) (nameless map[int][]string, err error) {
+	nameless = map[int][]string{}
+	for _, m := range r.Tables.Mappings {
+		if !o.Only(m) {
+			continue
+		}
+		keys := new(godwit.Batch)
+		for doc, reject := range r.applier.Rejects(m.ID) {
+			if len(reject.Key) > 0 {
+				keys.Add(reject.Key)
+			} else {
+				nameless[m.ID] = append(nameless[m.ID], doc)
+			}
+		}
+		if keys.Len() > 0 {
+			if err := verify.Recheck(ctx, o, m, keys); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nameless, nil
+}
+
+// pardon lets those go of which the comparison found none any more.
+func (r *run) pardon(ctx context.Context, report *verify.Report, nameless map[int][]string) error {
+	for i := range report.Tables {
+		t := &report.Tables[i]
+		if docs := nameless[t.Mapping.ID]; len(docs) > 0 && t.Nameless == 0 {
+			if err := r.applier.Pardon(ctx, docs); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keptSamples is how many differing keys of a table the status keeps.
+const keptSamples = 50
+
 func (r *run) comparison() verify.Options {
 	return verify.Options{
 		Source: r.Source.Rows, Target: r.Target.Rows, Applier: r.applier, Tables: r.Tables,
 		Only: func(m *godwit.Mapping) bool { return !r.view.isStopped(m.ID) },
-		Wait: func(ctx context.Context) error { return r.gate.Wait(ctx, 0) },
+		Wait: func(ctx context.Context) error { return r.gate.Wait(ctx, 0) }, Samples: keptSamples,
 	}
 }
 
 // keep turns a report into what is stored: keys, but no values.
 func (r *run) keep(report *verify.Report, took time.Duration) *Verification {
-	v := &Verification{At: time.Now().UTC(), Differing: report.Differing(), Seconds: took.Seconds()}
+	v := &Verification{At: time.Now().UTC(), Differing: report.Differing(), AtLeast: report.AtLeast(), Seconds: took.Seconds()}
 	for i := range report.Tables {
 		t := &report.Tables[i]
 		v.Rows += t.Rows
 		v.Unsettled += t.Unsettled
+		v.Rejected += t.Rejected
 		verdict := TableVerdict{Table: t.Mapping.Source.Name, Rows: t.Rows, Missing: t.Missing, Extra: t.Extra, Changed: t.Changed,
-			Unsettled: t.Unsettled}
+			Rejected: t.Rejected, AtLeast: t.AtLeast, Unsettled: t.Unsettled}
 		if all := t.Rows + t.Extra + t.Rejected; all > 0 {
 			verdict.Drift = float64(t.Differing()) / float64(all)
 		}
 		for _, s := range t.Samples {
-			verdict.Samples = append(verdict.Samples, Sample{Key: s.Key, Kind: s.Kind, Columns: s.Columns, Reason: s.Reason})
+			verdict.Samples = append(verdict.Samples, Sample{Key: s.Key, Kind: s.Kind, Columns: s.Columns, Reason: s.Reason, ID: s.ID})
 		}
 		v.Tables = append(v.Tables, verdict)
 		r.view.verdict(t.Mapping.ID, t.Clean())
@@ -109,16 +161,41 @@ func (r *run) clean() error {
 			return godwit.Errorf(godwit.Unsupported, "table %s is stopped: %s", m.Source.Name, f.Message).WithHint("%s", f.Hint)
 		}
 	}
+	if err := r.inQuarantine(); err != nil && (v == nil || v.Differing <= v.Rejected) {
+		return err
+	}
 	switch {
 	case v == nil:
 		return nil
 	case v.Differing > 0:
-		name := v.firstDiffering()
-		return godwit.Errorf(godwit.Mismatch, "%d of %d rows differ, first in table %s", v.Differing, v.Rows, name).
+		name, least := v.firstDiffering(), ""
+		if v.AtLeast {
+			least = "at least "
+		}
+		return godwit.Errorf(godwit.Mismatch, "%s%d rows differ (%d compared), first in table %s", least, v.Differing, v.Rows, name).
 			WithHint("godwit diff %s, then godwit verify --repair", name)
 	case v.Unsettled > 0:
 		return godwit.Errorf(godwit.Mismatch, "%d rows were changed too often to be compared", v.Unsettled).
 			WithHint("verify again at a quieter hour: godwit verify")
+	}
+	return nil
+}
+
+// inQuarantine names a row that the target cannot hold, if there is any: a migration with one is not done.
+func (r *run) inQuarantine() error {
+	for _, m := range r.Tables.Mappings {
+		all := r.applier.Rejects(m.ID)
+		if len(all) == 0 {
+			continue
+		}
+		first := all[slices.Min(slices.Collect(maps.Keys(all)))]
+		key := "of a row whose key cannot be read either"
+		if len(first.Key) > 0 {
+			key = "of " + m.FormatKey(first.Key)
+		}
+		return godwit.Errorf(godwit.Mismatch, "%d rows of table %s are in quarantine, the target cannot hold them: column %s %s: %s",
+			len(all), m.Source.Name, first.Column, key, first.Reason).
+			WithHint("correct them on the source, which is followed, then godwit verify")
 	}
 	return nil
 }

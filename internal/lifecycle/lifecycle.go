@@ -77,7 +77,8 @@ type TableStatus struct {
 	Total     int64   `json:"bytes_total"`
 	Rate      float64 `json:"rows_per_second"`
 	Rejects   int64   `json:"rejects"`
-	Differing int64   `json:"differing"` // rows, by the last verification
+	Differing int64   `json:"differing"`          // rows, by the last verification
+	AtLeast   bool    `json:"at_least,omitempty"` // Differing is a lower bound
 	Reason    string  `json:"reason,omitempty"`
 }
 
@@ -87,6 +88,8 @@ type Verification struct {
 	Answered  int64          `json:"answered"` // the Command.Verify that it answers; 0 = none
 	Rows      int64          `json:"rows"`
 	Differing int64          `json:"differing"`
+	AtLeast   bool           `json:"at_least,omitempty"`  // Differing is a lower bound
+	Rejected  int64          `json:"rejected,omitempty"`  // of Differing: rows that the target cannot hold
 	Unsettled int64          `json:"unsettled,omitempty"` // rows that never stood still long enough to be compared
 	Seconds   float64        `json:"seconds"`
 	Tables    []TableVerdict `json:"tables"`
@@ -99,7 +102,9 @@ type TableVerdict struct {
 	Missing   int64    `json:"missing"` // on the target
 	Extra     int64    `json:"extra"`   // on the target
 	Changed   int64    `json:"changed"`
-	Drift     float64  `json:"drift"` // share of rows that differ
+	Rejected  int64    `json:"rejected,omitempty"` // of Missing: rows that the target cannot hold
+	AtLeast   bool     `json:"at_least,omitempty"` // missing, extra and changed are lower bounds
+	Drift     float64  `json:"drift"`              // share of rows that differ
 	Unsettled int64    `json:"unsettled,omitempty"`
 	Samples   []Sample `json:"samples,omitempty"`
 }
@@ -110,6 +115,7 @@ type Sample struct {
 	Kind    string   `json:"kind"` // "missing", "extra", "changed"
 	Columns []string `json:"columns,omitempty"`
 	Reason  string   `json:"reason,omitempty"` // why the target cannot hold the row
+	ID      []byte   `json:"id,omitempty"`     // the key in canonical form, for programs
 }
 
 // Command is a request to a running process (or to the next one), kept in the target's state as "control".

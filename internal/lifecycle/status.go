@@ -49,7 +49,7 @@ func (v *view) fill(s *Status, tables *godwit.Tables, rejected func(table int) i
 			ts.State, ts.Reason = quarantine, "rows that the target cannot hold were set aside"
 		}
 		if s.Verified != nil {
-			ts.Differing = s.Verified.differing(m.Source.Name)
+			ts.Differing, ts.AtLeast = s.Verified.differing(m.Source.Name)
 		}
 		// The server's count is an estimate: it must not claim an end before there is one, nor one behind us.
 		over := t.state != waiting && t.state != copying
@@ -71,13 +71,13 @@ func (v *view) fill(s *Status, tables *godwit.Tables, rejected func(table int) i
 	}
 }
 
-func (v *Verification) differing(table string) int64 {
+func (v *Verification) differing(table string) (rows int64, atLeast bool) {
 	for _, t := range v.Tables {
 		if t.Table == table {
-			return t.Missing + t.Extra + t.Changed
+			return t.Missing + t.Extra + t.Changed, t.AtLeast
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // lag is how far the target's content is behind the source, in seconds by the source's clock; 0 when nothing is left to apply.
@@ -102,7 +102,11 @@ func nextSteps(s *Status) []string {
 	case len(s.Findings) > 0 && s.Findings[0].Severity == godwit.Blocker:
 		return []string{"godwit explain " + s.Findings[0].Rule}
 	case s.Verified != nil && s.Verified.Differing > 0:
-		return []string{"godwit diff " + s.Verified.firstDiffering(), "godwit verify --repair"}
+		diff := "godwit diff " + s.Verified.firstDiffering()
+		if s.Verified.Differing == s.Verified.Rejected {
+			return []string{diff, "godwit verify"} // nothing that a repair could mend
+		}
+		return []string{diff, "godwit verify --repair"}
 	case !s.Alive && s.Phase != Done:
 		return []string{"godwit run"}
 	case s.Phase == Follow && s.Verified != nil:

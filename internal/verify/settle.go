@@ -121,7 +121,7 @@ func (r *tableRun) explain(ctx context.Context, p *pair) error {
 			continue
 		}
 		keys := new(godwit.Batch)
-		keys.Add(godwit.Row(s.key))
+		keys.Add(s.ID)
 		var rows [2]godwit.Row
 		s.Columns = []string{}
 		err := p.both(ctx, func(ctx context.Context, side int, snap godwit.Snapshot) error {

@@ -191,7 +191,7 @@ func (r *tableRun) reject(j godwit.Reject) {
 	}
 	r.t.Rejected++
 	r.t.Missing++
-	r.t.sample(Sample{Key: name, Kind: Missing, Columns: []string{j.Column}, Reason: j.Reason})
+	r.t.sample(Sample{Key: name, Kind: Missing, Columns: []string{j.Column}, Reason: j.Reason, ID: j.Key.Clone()})
 }
 
 // full reports whether no further differing key is collected.
@@ -222,7 +222,7 @@ func (r *tableRun) differ(key, kind string) {
 	default:
 		r.t.Changed++
 	}
-	r.t.sample(Sample{Key: r.m.FormatKey(godwit.Row(key)), Kind: kind, key: key})
+	r.t.sample(Sample{Key: r.m.FormatKey(godwit.Row(key)), Kind: kind, ID: godwit.Row(key)})
 }
 
 // mendFound hands on what was found so far, where the comparison is one that mends.

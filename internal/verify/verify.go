@@ -91,8 +91,7 @@ type Sample struct {
 	Reason  string   // of a rejected row
 	// The values of Columns on both sides, rendered for people. They are row values: never to be logged or stored.
 	Source, Target []string
-
-	key string
+	ID             godwit.Row // the key in canonical form; nil where a rejected row has none
 }
 
 // Differing is the number of rows that differ.
