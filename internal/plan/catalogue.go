@@ -110,6 +110,8 @@ var catalogue = []Rule{
 	{ID: "json-nul", Title: "JSON with \\u0000", Scope: ScopeColumn, Severity: godwit.Note, Kinds: []godwit.Kind{godwit.KindJSON},
 		Meaning: "jsonb refuses \\u0000. The type json keeps it, although operators that take out such a value fail.",
 		Options: []godwit.Option{option("json", "the column becomes json, which keeps it"), lossy("strip", "jsonb; \\u0000 is taken out"), lossy("replace", "jsonb; \\u0000 becomes U+FFFD"), refuse}},
+	{ID: "key-replaced", Title: "A row key that would be replaced", Scope: ScopeColumn, Severity: godwit.Blocker,
+		Meaning: "Dates that do not exist, U+0000 and bytes that are no text can be replaced in most columns, but not in the key that rows are found by: two rows could become one, and the source would not find a row again under another key. Correct such rows, or give the column a type that keeps the values. Where the choice speaks of many columns, a key without such values is left out of it, and a row that brings one later is refused and named."},
 	{ID: "log-format", Title: "The source does not log rows", Scope: ScopeDatabase, Severity: godwit.Blocker,
 		Meaning: "The log must hold the changed rows (binlog_format=ROW); statements cannot be repeated on another database."},
 	{ID: "max-value-bytes", Title: "Very large values", Scope: ScopeColumn, Severity: godwit.Blocker,

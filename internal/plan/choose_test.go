@@ -140,3 +140,29 @@ func TestPatternsKnowNoFolders(t *testing.T) {
 	p = compute(t, s, nil, choose(decide("x*", "", "no-key", "exclude")))
 	one(t, p, "unused-choice", "", "")
 }
+
+// What stands for a value that the target cannot hold must not stand for a key: rows would be sought and passed over by it.
+func TestKeysAreNotReplaced(t *testing.T) {
+	tab := tbl("t", godwit.Column{Name: "day", Native: "date", Type: godwit.Type{Kind: godwit.KindDate}},
+		godwit.Column{Name: "seen", Native: "date", Type: godwit.Type{Kind: godwit.KindDate}})
+	s := schema(tab)
+	fact := godwit.Fact{Rule: "zero-date", Table: "t", Column: "day", Count: 1}
+	for name, choices := range map[string]godwit.Choices{
+		"by default": {AcceptDefaults: true},
+		"by choice":  choose(decide("t", "day", "zero-date", "1970-01-01")),
+	} {
+		p := compute(t, s, []godwit.Fact{fact}, choices)
+		if f := one(t, p, "key-replaced", "t", "day"); f.Severity != godwit.Blocker {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	for _, option := range []string{"error", "text"} {
+		if p := compute(t, s, []godwit.Fact{fact}, choose(decide("t", "day", "zero-date", option))); len(p.Blockers()) != 0 {
+			t.Errorf("%s: %+v", option, p.Blockers())
+		}
+	}
+	p := compute(t, s, nil, choose(decide("*", "*", "zero-date", "1970-01-01")))
+	if len(p.Blockers()) != 0 || column(t, p, "t", "day").Policy.ZeroDate != "" || column(t, p, "t", "seen").Policy.ZeroDate != "1970-01-01" {
+		t.Errorf("a choice for many columns: %+v", p.Blockers())
+	}
+}

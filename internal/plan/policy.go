@@ -19,7 +19,36 @@ func (c *column) settlePolicies() {
 	if c.src.Type.Kind == godwit.KindText {
 		c.nulByte()
 	}
+	c.keepKey()
 	c.largeValue()
+}
+
+// keepKey lets no policy replace values of a row key. A key is also what rows are sought by and where a range of the copy goes on: the
+// source would not find the row under the value that replaced it, and rows between the two in the key's order would be passed over.
+func (c *column) keepKey() {
+	if !c.key {
+		return
+	}
+	policies := []struct {
+		rule    string
+		choice  *string
+		instead string
+	}{
+		{"invalid-text", &c.m.Policy.InvalidText, "decide decode-as, or make the column bytea"},
+		{"nul-byte", &c.m.Policy.NulByte, "decide nul-byte: bytea"},
+		{"zero-date", &c.m.Policy.ZeroDate, "decide zero-date: text"},
+	}
+	for _, p := range policies {
+		if *p.choice == "" || *p.choice == optError || *p.choice == optNull { // null is refused already
+			continue
+		}
+		if f, fact := c.finding(p.rule); fact {
+			f.Rule, f.Message = "key-replaced", "values of the row key have no form on the target ("+p.rule+") and none may stand for them"
+			f.Hint = "correct these rows on the source, or " + p.instead + ", or " + p.rule + ": error, which sets them aside"
+			c.p.say(f)
+		}
+		*p.choice = "" // should one arrive later, its row is refused and named
+	}
 }
 
 func (c *column) zeroDate() {
