@@ -34,6 +34,7 @@ func (c *column) keepKey() {
 		choice  *string
 		instead string
 	}{
+		{"invalid-enum", &c.m.Policy.InvalidEnum, "make the column text"},
 		{"invalid-text", &c.m.Policy.InvalidText, "decide decode-as, or make the column bytea"},
 		{"nul-byte", &c.m.Policy.NulByte, "decide nul-byte: bytea"},
 		{"zero-date", &c.m.Policy.ZeroDate, "decide zero-date: text"},
@@ -41,6 +42,9 @@ func (c *column) keepKey() {
 	for _, p := range policies {
 		if *p.choice == "" || *p.choice == optError || *p.choice == optNull { // null is refused already
 			continue
+		}
+		if p.rule == "invalid-enum" && !slices.Contains(c.src.Type.Labels, "") {
+			continue // the empty label stands for nothing else
 		}
 		if f, fact := c.finding(p.rule); fact {
 			f.Rule, f.Message = "key-replaced", "values of the row key have no form on the target ("+p.rule+") and none may stand for them"
