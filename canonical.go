@@ -301,6 +301,12 @@ func (c *canonicaliser) number(dst []byte) ([]byte, error) {
 	if len(whole) == 0 || len(whole) > 1 && whole[0] == '0' {
 		return dst, errJSON
 	}
+	if last := whole[len(whole)-1]; last != '0' && (c.at == len(c.src) || c.src[c.at] != '.' && c.src[c.at]|0x20 != 'e') {
+		if negative { // an integer that is its own form already
+			dst = append(dst, '-')
+		}
+		return append(dst, whole...), nil
+	}
 	var fraction []byte
 	if c.next('.') {
 		if fraction = c.run(); len(fraction) == 0 {

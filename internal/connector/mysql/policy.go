@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"math"
@@ -246,6 +247,9 @@ func (c *column) endJSON(dst []byte, at int) ([]byte, error) {
 		return godwit.EndValue(dst, at), nil
 	}
 	text := dst[at+4:]
+	if bytes.IndexByte(text, '\\') < 0 { // as nearly all: no escape, so neither a NUL nor a surrogate
+		return godwit.EndValue(dst, at), nil
+	}
 	out := text[:0] // what is written never gets longer than what was read
 	for i := 0; i < len(text); {
 		if text[i] != '\\' || i+1 >= len(text) {
