@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,6 +35,19 @@ func trouble(t *testing.T, source, target *servers.Server, more string, statemen
 	x.source.Exec(t, x.from, statements...)
 	x.file(more)
 	return x
+}
+
+// setRun adds to what the file says under run.
+func (x *troubled) setRun(more string) {
+	x.t.Helper()
+	path := filepath.Join(x.dir, "godwit.yaml")
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, []byte(strings.Replace(string(text), "run: {", "run: {"+more+", ", 1)), 0o600)
+	}
+	if err != nil {
+		x.t.Fatal(err)
+	}
 }
 
 // write runs statements on the source, in one session with a lenient sql_mode.
@@ -231,9 +245,16 @@ func (x *troubled) load() (stop func()) {
 			if n%5 == 4 {
 				q = fmt.Sprintf("DELETE FROM busy WHERE id = %d", n%89)
 			}
-			if _, err := db.ExecContext(context.WithoutCancel(ctx), q); err != nil {
-				failed <- err
-				return
+			for try := 0; ; try++ { // some tests kill its connection
+				_, err := db.ExecContext(context.WithoutCancel(ctx), q)
+				if err == nil {
+					break
+				}
+				if try == 100 {
+					failed <- err
+					return
+				}
+				time.Sleep(50 * time.Millisecond)
 			}
 			time.Sleep(3 * time.Millisecond)
 		}
