@@ -17,10 +17,10 @@ import (
 // file before which everything is in that set, and passes over the rest of the set by name.
 type feed struct {
 	s        *server
-	patience time.Duration // with XA branches that stay prepared when a stream starts
+	patience time.Duration // with what ends soon: prepared XA branches at a start, commits that wait for replicas (10 s by default)
 }
 
-func newFeed(s *server) *feed { return &feed{s: s, patience: 10 * time.Second} }
+func newFeed(s *server) *feed { return &feed{s: s, patience: 15 * time.Second} }
 
 // Start implements godwit.Feed. XA branches take care of their own: those that are prepared already must end first, since their rows
 // lie before the part of the log that is read; those prepared meanwhile are read again from where Start began.

@@ -150,19 +150,34 @@ func (s *stream) sameLog(ctx context.Context, tok *token) error {
 	if s.feed.s.mariadb || tok.GTIDs == "" {
 		return nil
 	}
+	// A transaction is streamed before it enters the set, by a moment, or by the time that a commit waits for replicas.
+	for deadline := time.Now().Add(s.feed.patience); ; {
+		known, err := s.stillKnown(ctx)
+		if known || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return godwit.Errorf(godwit.Ambiguous, "the server no longer knows transactions that were streamed from it: it was reset or restored").
+				WithHint(`run "godwit abort" and start again`)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func (s *stream) stillKnown(ctx context.Context) (bool, error) {
 	rows, err := s.conn.all(ctx, "SELECT @@global.gtid_executed")
 	if err != nil {
-		return err
+		return false, err
 	}
 	server, err := parseGTIDSet(rows[0][0])
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !server.containsSet(s.executed) {
-		return godwit.Errorf(godwit.Ambiguous, "the server no longer knows transactions that were streamed from it: it was reset or restored").
-			WithHint(`run "godwit abort" and start again`)
-	}
-	return nil
+	return server.containsSet(s.executed), nil
 }
 
 // Next implements godwit.ChangeStream.
