@@ -13,6 +13,15 @@
 // negative but by a collision of 128 bits under random seeds. It ends: U shrinks round by round, and a key that is changed
 // faster than a round takes is named as unsettled rather than guessed at.
 //
+// A table of more than 20 million rows or 4 GiB whose key every database orders alike is compared in ranges, each with its own
+// pair of snapshots, so that none has to stand for hours. The first range and the last one are open.
+//
+// Work and memory are bounded however much differs: of 100,000 differing keys of a table (16 MiB of all) no more are collected, and
+// the buckets say how many rows differ at least. Where the odd buckets hold many rows both sides are gone through once more in
+// key order, which finds any number of them. A repair of such a table mends as it finds.
+//
+// Rows in quarantine, which the target cannot hold, count as missing. Recheck reads them again.
+//
 // Rows are compared in canonical form. What that form levels is listed in Normalised.
 package verify
 

@@ -116,7 +116,7 @@ func numbered(dst []byte, i, v int) []byte {
 
 // However many rows differ, of however many tables, the work and the memory are bounded, and what is said is true.
 func TestMassDifferencesAreBounded(t *testing.T) {
-	const n, tables = 500_000, 4
+	const n, tables = 250_000, 4
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
 	for _, c := range []struct {
 		name    string
