@@ -62,3 +62,40 @@ func TestResumeAtOnce(t *testing.T) {
 	}
 	t.Logf("opened %d times", n)
 }
+
+// What a stream says while it reads an XA branch of an older file again is a place to go on from like any other.
+func TestCheckpointsWhileABranchIsReadAgain(t *testing.T) {
+	both(t, func(t *testing.T, s *servers.Server) {
+		x := newSource(t, s)
+		x.exec("CREATE TABLE a (id int PRIMARY KEY)")
+		from := x.start()
+		x.exec("XA START 'old'", "INSERT INTO a VALUES (2)", "XA END 'old'", "XA PREPARE 'old'")
+		side := s.DB(t, x.name)
+		for _, q := range []string{"DO SLEEP(1.1)", "FLUSH BINARY LOGS", "INSERT INTO a VALUES (10)"} { // stamps of files are seconds
+			if _, err := side.Exec(q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		events := x.changes(from)
+		at := events[len(events)-1].Checkpoint
+		stream := x.stream(at)
+		var said []godwit.Checkpoint
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for {
+			e, err := stream.Next(ctx)
+			if err != nil {
+				break
+			}
+			if e.Op == godwit.OpHeartbeat {
+				said = append(said, e.Checkpoint)
+			}
+		}
+		x.exec("XA COMMIT 'old'")
+		for _, c := range append(said, at) {
+			if rest := x.changes(c); ops(rest) != "BIC" {
+				t.Errorf("from %s: %s, want BIC", c.Token, ops(rest))
+			}
+		}
+	})
+}

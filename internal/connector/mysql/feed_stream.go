@@ -329,8 +329,13 @@ func (s *stream) rotate(e logEvent) error {
 	return nil
 }
 
-// heartbeat reports how far the log was read while nothing of ours came.
+// heartbeat reports how far the log was read while nothing of ours came. What lies before the checkpoint is read once more, for the
+// XA branches in it: until that is done a place with the stamp of an older file, or without some branches, would be a false one.
 func (s *stream) heartbeat() error {
+	if !s.at.reached(s.from) {
+		s.unsaid = false
+		return nil
+	}
 	c, err := s.checkpoint("")
 	if err != nil {
 		return err
