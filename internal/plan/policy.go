@@ -34,7 +34,7 @@ func (c *column) keepKey() {
 		choice  *string
 		instead string
 	}{
-		{"invalid-enum", &c.m.Policy.InvalidEnum, "make the column text"},
+		{"invalid-enum", &c.m.Policy.InvalidEnum, "drop the empty label"},
 		{"invalid-text", &c.m.Policy.InvalidText, "decide decode-as, or make the column bytea"},
 		{"nul-byte", &c.m.Policy.NulByte, "decide nul-byte: bytea"},
 		{"zero-date", &c.m.Policy.ZeroDate, "decide zero-date: text"},
