@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -41,7 +42,31 @@ func (w writer) Build(ctx context.Context, t *godwit.Tables, s godwit.Stage, rep
 			report(sql)
 		}
 	}}
-	return w.pool.with(ctx, func(s *session) error { return b.run(ctx, s) })
+	for try := 1; ; try++ {
+		err := w.pool.with(ctx, func(s *session) error { return b.run(ctx, s) })
+		if !made(err) || try == buildTries || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// buildTries bounds how often objects may turn up while we make them.
+const buildTries = 10
+
+// made reports that another session made the object in the meantime. It is the server process of a godwit that was killed: it
+// finishes its statement, an index of hours too, before it notices that nobody listens. What it made is compared like all that is there.
+func made(err error) bool {
+	var se *serverError
+	if !errors.As(err, &se) {
+		return false
+	}
+	switch se.code {
+	case "42P07", "42710", "42723", "42P06":
+		return true
+	case "23505": // two sessions at the very same name: the catalogue's own index refuses
+		return se.schema == "pg_catalog"
+	}
+	return false
 }
 
 // build is one run of Build.

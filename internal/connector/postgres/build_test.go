@@ -4,7 +4,9 @@ import (
 	"flag"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/godwit-migrate/godwit"
 	"github.com/godwit-migrate/godwit/test/servers"
@@ -242,3 +244,25 @@ const countObjects = `SELECT (SELECT count(*) FROM pg_class WHERE oid >= 16384 A
 	(SELECT count(*) FROM pg_type WHERE oid >= 16384 AND typnamespace::regnamespace::text !~ '^pg_(toast_)?temp') || '/' ||
 	(SELECT count(*) FROM pg_proc WHERE oid >= 16384) || '/' || (SELECT count(*) FROM pg_collation WHERE oid >= 16384) || '/' ||
 	(SELECT count(*) FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_')`
+
+// A killed godwit leaves a server process behind that finishes its statement: the next one must take what it made.
+func TestBuildTakesWhatAnotherSessionFinishes(t *testing.T) {
+	server := servers.Postgres(t, 0)
+	d, database := open(t, server)
+	tabs := shopTables()
+	must(t, d.Write.Build(t.Context(), tabs, godwit.StageTables, nil))
+	other, err := server.DB(t, database).Begin()
+	must(t, err)
+	_, err = other.Exec("CREATE INDEX orders_total ON shop.orders (total)")
+	must(t, err)
+	done := make(chan error, 1)
+	var once sync.Once
+	must(t, d.Write.Build(t.Context(), tabs, godwit.StageIndexes, func(sql string) {
+		if strings.Contains(sql, "orders_total") {
+			once.Do(func() {
+				time.AfterFunc(200*time.Millisecond, func() { done <- other.Commit() }) // by then Build waits for it
+			})
+		}
+	}))
+	must(t, <-done)
+}

@@ -27,7 +27,7 @@ func wrap(op string, err error) error {
 	if !errors.As(err, &pe) {
 		return &godwit.Error{Kind: godwit.Unavailable, Op: op, Err: err} // network, timeout, cancellation
 	}
-	e := &godwit.Error{Kind: kindOf(pe.Code), Op: op, Err: errors.New(describe(pe))}
+	e := &godwit.Error{Kind: kindOf(pe.Code), Op: op, Err: &serverError{pe.Code, pe.SchemaName, describe(pe)}}
 	if kind := constraintKinds[pe.Code]; kind != "" {
 		e.Err = &godwit.ConstraintError{Table: pe.TableName, Constraint: pe.ConstraintName, Kind: kind, Err: e.Err}
 	}
@@ -41,6 +41,11 @@ func wrap(op string, err error) error {
 	}
 	return e
 }
+
+// serverError is what is passed on of a server's error: its message only where that cannot hold values.
+type serverError struct{ code, schema, text string }
+
+func (e *serverError) Error() string { return e.text }
 
 func kindOf(code string) godwit.ErrorKind {
 	switch code {
@@ -106,6 +111,10 @@ func codeOf(err error) string {
 	var pe *pgconn.PgError
 	if errors.As(err, &pe) {
 		return pe.Code
+	}
+	var se *serverError
+	if errors.As(err, &se) {
+		return se.code
 	}
 	return ""
 }
