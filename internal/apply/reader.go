@@ -35,6 +35,7 @@ type item struct {
 type reader struct {
 	tables *godwit.Tables
 	limit  int
+	keys   []byte // room for keys: apart, since a row may be long and its key is a part of it
 
 	mu    sync.Mutex
 	items []item
@@ -128,16 +129,19 @@ func (r *reader) keep(e *godwit.Event, arena []byte, scratch []godwit.Row) (item
 		return it, arena, scratch, godwit.Errorf(godwit.Internal, "the stream names table %d of %d", e.Table, len(r.tables.Mappings))
 	}
 	m := r.tables.Mappings[e.Table]
-	if need := 2 * (len(e.Before) + len(e.After)); cap(arena)-len(arena) < need { // keys are parts of rows
+	if need := len(e.Before) + len(e.After); cap(arena)-len(arena) < need {
 		arena = make([]byte, 0, max(need, 64<<10))
 	}
 	cut := func(row godwit.Row) (kept, key godwit.Row) {
 		at := len(arena)
 		arena = append(arena, row...)
 		kept = godwit.Row(arena[at:len(arena):len(arena)])
-		at = len(arena)
-		arena, scratch = m.KeyOf(arena, kept, scratch)
-		return kept, godwit.Row(arena[at:len(arena):len(arena)])
+		if cap(r.keys)-len(r.keys) < 1<<10 { // a longer key makes it grow once
+			r.keys = make([]byte, 0, 16<<10)
+		}
+		at = len(r.keys)
+		r.keys, scratch = m.KeyOf(r.keys, kept, scratch)
+		return kept, godwit.Row(r.keys[at:len(r.keys):len(r.keys)])
 	}
 	if len(e.Before) > 0 {
 		it.before, it.beforeKey = cut(e.Before)

@@ -123,7 +123,9 @@ func wrap(ctx context.Context, err error, op string) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		out.Err = fmt.Errorf("no heartbeat for %s: %w", heartbeatsMissed*heartbeatPeriod, err)
 	case errors.As(err, &e) && e.number == 1236:
-		out.Kind = godwit.Ambiguous
+		if out.Kind = godwit.Ambiguous; godwit.HintOf(err) != "" {
+			break // said already
+		}
 		if strings.Contains(e.message, "Could not find first log file") || strings.Contains(e.message, "purged") {
 			out.Err = fmt.Errorf("log-purged: the log no longer reaches back to the checkpoint: %w", err)
 			out.Hint = `run "godwit abort" and start again; before that, raise binlog_expire_logs_seconds (expire_logs_days) on the source`

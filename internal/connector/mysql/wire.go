@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,17 +169,20 @@ func (s *session) fill(n int) error {
 
 // packet reads the next packet; it is valid until the next call.
 func (s *session) packet() ([]byte, error) {
+	if cap(s.long) > keepRead { // not kept while the next packet is waited for, which may be long
+		s.long = nil
+	}
 	p, n, err := s.part()
 	if err != nil || n < 1<<24-1 {
 		return p, err
-	}
-	if cap(s.long) > keepRead {
-		s.long = nil
 	}
 	s.long = append(s.long[:0], p...)
 	for n == 1<<24-1 {
 		if p, n, err = s.part(); err != nil {
 			return nil, err
+		}
+		if cap(s.long)-len(s.long) < len(p) { // append alone grows by a quarter: the old ones add up to three times the whole
+			s.long = slices.Grow(s.long, max(len(p), cap(s.long)))
 		}
 		s.long = append(s.long, p...)
 	}
