@@ -25,6 +25,7 @@ type tableSet struct {
 type entry struct {
 	key           godwit.Row
 	before, after godwit.Row
+	unknown       bool // what the target has under the key is not known: it is deleted first, whatever comes after
 }
 
 func newSet(w *work, tx godwit.Tx) *set {
@@ -70,7 +71,8 @@ func (s *set) merge(c *change) {
 		}
 	case godwit.OpReject: // what the target has under these keys is not what the source has; verification reports it as missing
 		for _, key := range c.keys() {
-			t.at(key, nil).after = nil
+			e := t.at(key, nil)
+			e.after, e.unknown = nil, true
 		}
 		if c.after != nil { // the change mended the row
 			t.at(c.afterKey, nil).after = c.after
@@ -88,7 +90,7 @@ func (s *set) flush(ctx context.Context) error {
 		batch.Reset()
 		swaps := t.swaps()
 		for _, e := range t.rows {
-			if e.after == nil || swaps[e] {
+			if e.after == nil || e.unknown || swaps[e] {
 				batch.Add(e.key)
 			}
 		}

@@ -10,11 +10,12 @@ import (
 	"github.com/godwit-migrate/godwit/internal/verify"
 )
 
-// verify compares everything once in the life of a migration, and again when asked to.
+// verify compares everything once in the life of a migration, and again when asked to. A copy is compared by the process that
+// ends it: what it claims then is not an older one's word.
 func (r *run) verify(ctx context.Context) error {
 	r.mu.Lock()
 	due := r.verified == nil || r.command.Verify > r.answered || r.verified.Differing > 0 || r.verified.Unsettled > 0 ||
-		r.inQuarantine() != nil
+		r.inQuarantine() != nil || r.Until == Done && r.verified.At.Before(r.began)
 	r.mu.Unlock()
 	if !due {
 		return nil

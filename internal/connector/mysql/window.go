@@ -41,7 +41,7 @@ func (w boundWindow) Saw(tx godwit.TxRef) bool {
 	if w.low.gtids != nil {
 		// A place without a name is one before the first transaction of ours: where a stream began, or what foreign ones moved on.
 		// A stream begins at a gtid_executed that was read before, so that much was visible to every later snapshot.
-		return tx.ID == "" || w.low.gtids.contains(tx.ID)
+		return tx.ID == "" && tx.Position <= w.high || w.low.gtids.contains(tx.ID)
 	}
 	return tx.Position != "" && tx.Position <= w.low.at
 }
