@@ -21,6 +21,17 @@ var memories = []struct {
 	most    int64
 }{{"64MiB", 256}, {"256MiB", 320}}
 
+// budgets are the settings to try: one of them where time is short.
+func budgets() []struct {
+	setting string
+	most    int64
+} {
+	if soaking() {
+		return memories
+	}
+	return memories[:1]
+}
+
 // One transaction far beyond the memory that godwit may use arrives whole: inserted, updated, deleted.
 func TestTroubleHugeTransaction(t *testing.T) {
 	digits := 5
@@ -28,7 +39,7 @@ func TestTroubleHugeTransaction(t *testing.T) {
 		digits = 6
 	}
 	both(t, func(t *testing.T, source, target *servers.Server) {
-		for _, m := range memories {
+		for _, m := range budgets() {
 			t.Run(m.setting, func(t *testing.T) {
 				x := trouble(t, source, target, "", "CREATE TABLE big (id INT PRIMARY KEY, v INT, s VARCHAR(100))", "CREATE TABLE ten (n INT PRIMARY KEY)",
 					"INSERT INTO ten VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9)")
@@ -69,7 +80,7 @@ func TestTroubleHugeValues(t *testing.T) {
 		mib = 64
 	}
 	both(t, func(t *testing.T, source, target *servers.Server) {
-		for _, m := range memories {
+		for _, m := range budgets() {
 			t.Run(m.setting, func(t *testing.T) {
 				x := trouble(t, source, target, "", "CREATE TABLE v (id INT PRIMARY KEY, b LONGBLOB, s LONGTEXT)")
 				x.setRun("memory: " + m.setting)
@@ -115,6 +126,6 @@ func TestTroubleManyTables(t *testing.T) {
 		again := time.Now()
 		x.godwit(0, "run", "-f", "godwit.yaml", "--until", "verify")
 		t.Logf("%d tables: following in %s, again in %s, %d MiB", n, followed, time.Since(again), peak)
-		x.equal(compare.Options{})
+		x.equal(compare.Options{NoObjects: true}) // MariaDB's catalogue takes a while to list the keys of thousands of tables
 	})
 }

@@ -111,7 +111,7 @@ func TestTroubleConnections(t *testing.T) {
 		x := trouble(t, source, target, "", simple)
 		end := x.load()
 		c := x.live()
-		for round := range 3 {
+		for round := range 2 {
 			db := source.DB(t, "")
 			rows, err := db.Query("SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND (command LIKE 'Binlog Dump%' OR (user = 'admin' AND db = '" + x.from + "' AND command = 'Sleep'))")
 			if err != nil {
@@ -164,6 +164,14 @@ func (x *troubled) alive(c *child) bool {
 	}
 }
 
+// rounds are more where there is time.
+func rounds() int {
+	if soaking() {
+		return 3
+	}
+	return 0
+}
+
 // The source is restarted under godwit.
 func TestTroubleSourceRestart(t *testing.T) {
 	for name, kind := range map[string]servers.Kind{"mariadb": servers.KindMariaDB, "mysql": servers.KindMySQL} {
@@ -171,7 +179,7 @@ func TestTroubleSourceRestart(t *testing.T) {
 			source := servers.Private(t, servers.Options{Kind: kind})
 			x := trouble(t, source, servers.Postgres(t, 0), "", simple)
 			c := x.live()
-			for range 2 {
+			for range 1 + rounds() {
 				x.write("UPDATE a SET v = v + 1")
 				source.Kill()
 				time.Sleep(500 * time.Millisecond)

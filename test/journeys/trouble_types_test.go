@@ -86,8 +86,11 @@ func kinds() []kindOf {
 		"ucs2": "é€漢", "utf16": "é€漢😀", "utf16le": "é€漢😀", "utf32": "é€漢😀", "gbk": "中文啊", "gb2312": "中文", "big5": "中文許功蓋", "sjis": "日本ソ表ｱ", "cp932": "日本①髙ソ",
 		"ujis": "日本ｱ", "eucjpms": "日本①", "euckr": "한국어", "tis620": "ไทย", "macce": "Łź", "macroman": "éƒ", "dec8": "éü", "hp8": "éü", "swe7": "abc", "ascii": "plain", "geostd8": "აბგ", "armscii8": "Ա", "keybcs2": "Čž",
 	} {
-		all = append(all, kindOf{name: "cs_" + charset, ddl: "VARCHAR(60) CHARACTER SET " + charset, values: []string{"'" + text + "'", "'a  '", "''"}},
-			kindOf{name: "ct_" + charset, ddl: "TEXT CHARACTER SET " + charset, values: []string{"'" + text + "'", "''", "REPEAT('" + text + "', 300)"}},
+		all = append(all, kindOf{name: "cs_" + charset, ddl: "VARCHAR(60) CHARACTER SET " + charset, values: []string{"'" + text + "'", "'a  '", "''"}})
+		if !soaking() {
+			continue
+		}
+		all = append(all, kindOf{name: "ct_" + charset, ddl: "TEXT CHARACTER SET " + charset, values: []string{"'" + text + "'", "''", "REPEAT('" + text + "', 300)"}},
 			kindOf{name: "cc_" + charset, ddl: "CHAR(9) CHARACTER SET " + charset, values: []string{"'" + text + "'", "''"}})
 	}
 	return all
@@ -153,7 +156,5 @@ func TestTroubleTypes(t *testing.T) {
 		x.stop(c)
 		x.godwit(0, "run", "-f", "godwit.yaml", "--until", "verify")
 		x.equal(compare.Options{})
-		x.godwit(0, "copy", source.URL(x.from), target.URL(x.to), "--accept-defaults", "--schema", "again")
-		x.source.Exec(t, x.from, "DO 1")
 	})
 }
