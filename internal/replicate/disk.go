@@ -122,7 +122,8 @@ func (d *disk) create() (s *segment, full bool, err error) {
 		return nil, true, nil
 	}
 	if err != nil {
-		return nil, false, godwit.Errorf(godwit.Denied, "create spool segment: %w", err)
+		return nil, false, godwit.Errorf(godwit.Denied, "create spool segment: %w", err).
+			WithHint("the spool is only a cache: make its directory writable, or name another one (run: {spool: DIR}), and start again")
 	}
 	return &segment{path: path, disk: d, w: w}, false, nil
 }
