@@ -189,3 +189,28 @@ func TestQuarantineIsTheBadRowsOfTheSource(t *testing.T) {
 		}
 	}
 }
+
+// A row that was rejected and mended in one transaction, in which another row takes over the UNIQUE value that the target still
+// has under the first one's key.
+func TestMendedRowGivesItsUniqueValueAway(t *testing.T) {
+	w := plain(t, memory.Options{Bad: func(table string, r godwit.Row) (string, string) {
+		if v, _ := r.Field(3); table == "p" && v[7] == 99 {
+			return "v", "is 99"
+		}
+		return "", ""
+	}})
+	a, _ := run(t, w, apply.Options{})
+	w.do(t, func(tx *memory.Write) error {
+		return errors.Join(tx.Insert("p", row(1, "a", nil, 0)), tx.Insert("p", row(2, "b", nil, 0)))
+	})
+	w.caughtUp(t, a)
+	w.do(t, func(tx *memory.Write) error {
+		one, two := string(row(1)), string(row(2))
+		return errors.Join(tx.Update("p", two, row(2, "b", nil, 1)), tx.Update("p", one, row(1, "a", nil, 99)),
+			tx.Update("p", one, row(1, "c", nil, 0)), tx.Update("p", two, row(2, "a", nil, 1)))
+	})
+	w.caughtUp(t, a)
+	if rows := w.target.Rows("p"); string(rows[string(row(1))]) != string(row(1, "c", nil, 0)) || string(rows[string(row(2))]) != string(row(2, "a", nil, 1)) {
+		t.Errorf("target has %x", rows)
+	}
+}
