@@ -2,8 +2,10 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/godwit-migrate/godwit"
@@ -157,10 +159,8 @@ func (r *run) clean() error {
 	r.mu.Lock()
 	v := r.verified
 	r.mu.Unlock()
-	for i, m := range r.Tables.Mappings {
-		if f, ok := r.view.finding(i); ok {
-			return godwit.Errorf(godwit.Unsupported, "table %s is stopped: %s", m.Source.Name, f.Message).WithHint("%s", f.Hint)
-		}
+	if err := r.anyStopped(); err != nil {
+		return err
 	}
 	if err := r.inQuarantine(); err != nil && (v == nil || v.Differing <= v.Rejected) {
 		return err
@@ -199,4 +199,26 @@ func (r *run) inQuarantine() error {
 			WithHint("correct them on the source, which is followed, then godwit verify")
 	}
 	return nil
+}
+
+// anyStopped names the tables that were stopped, and why the first one was.
+func (r *run) anyStopped() error {
+	var names []string
+	var first godwit.Finding
+	for i, m := range r.Tables.Mappings {
+		if f, ok := r.view.finding(i); ok {
+			if names = append(names, m.Source.Name); len(names) == 1 {
+				first = f
+			}
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	why := strings.TrimPrefix(first.Message, "table "+names[0]+": ")
+	what := "table " + names[0] + " is stopped"
+	if len(names) > 1 {
+		what = fmt.Sprintf("%d tables are stopped (%s); %s", len(names), strings.Join(names, ", "), names[0])
+	}
+	return godwit.Errorf(godwit.Unsupported, "%s: %s", what, why).WithHint("%s", first.Hint)
 }
