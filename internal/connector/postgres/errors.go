@@ -36,6 +36,8 @@ func wrap(op string, err error) error {
 		e.Hint = `grant what "godwit grants" prints for the target`
 	case "25006":
 		e.Hint = "name the primary server in the target URL"
+	case "23505":
+		e.Hint = "only Godwit may write to the target now: find who else does, remove those rows, then go on with the same command"
 	case "53100":
 		e.Hint = "free disk space on the target"
 	}
