@@ -83,7 +83,8 @@ func (a *app) doctor(ctx context.Context, o doctorOptions, args []string) error 
 	return nil
 }
 
-func (a *app) checkup(ctx context.Context, j *job, role godwit.Role) (c *checkup, err error) {
+// openForDoctor opens one side, and refuses one that has no doctor.
+func (a *app) openForDoctor(ctx context.Context, j *job, role godwit.Role) (*godwit.Database, error) {
 	open := a.openSource
 	if role == godwit.Target {
 		open = a.openTarget
@@ -92,10 +93,18 @@ func (a *app) checkup(ctx context.Context, j *job, role godwit.Role) (c *checkup
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := needs(db, string(role), "doctor", db.Doctor == nil); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func (a *app) checkup(ctx context.Context, j *job, role godwit.Role) (c *checkup, err error) {
+	db, err := a.openForDoctor(ctx, j, role)
+	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	probes, err := db.Doctor.Check(ctx, role)
 	if err != nil {
 		return nil, side("check the "+string(role), err)

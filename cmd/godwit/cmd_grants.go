@@ -84,18 +84,11 @@ func (a *app) grants(ctx context.Context, o grantsOptions, args []string) error 
 }
 
 func (a *app) grantsOf(ctx context.Context, j *job, role godwit.Role) (g *granted, err error) {
-	open := a.openSource
-	if role == godwit.Target {
-		open = a.openTarget
-	}
-	db, err := open(ctx, j)
+	db, err := a.openForDoctor(ctx, j, role)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := needs(db, string(role), "doctor", db.Doctor == nil); err != nil {
-		return nil, err
-	}
 	return &granted{Role: role, Kind: db.Kind, Grants: db.Doctor.Grants(role)}, nil
 }
 
