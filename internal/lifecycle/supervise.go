@@ -42,6 +42,7 @@ func (r *run) supervise(ctx context.Context) error {
 			if e := r.relax(ctx, c); e != nil {
 				return errors.Join(err, e)
 			}
+			pause, since = firstPause, time.Now()
 		case godwit.KindOf(err) != godwit.Unavailable:
 			return err
 		default:
